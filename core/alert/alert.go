@@ -1,0 +1,85 @@
+// Package alert is the model of an alert and the durable store of those that are not over yet.
+//
+// It is the vocabulary of the second half of the engine, as sdk/frame is of the first: rules produce alerts,
+// routes decide who should know of them, delivery makes it so.
+package alert
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"time"
+
+	"github.com/tocsinhq/tocsin/sdk/frame"
+)
+
+// State of an alert instance.
+type State uint8
+
+// The states of ALERTING: "unknown" is not among them, it is an overlay (see [Alert.Unknown]).
+const (
+	Inactive State = iota // evidence that all is well
+	Pending               // the condition holds, not long enough
+	Firing                // somebody should know
+	Resolved              // over, kept until everybody who was told of it has been told so
+)
+
+func (s State) String() string {
+	return [...]string{"inactive", "pending", "firing", "resolved"}[s]
+}
+
+// Fingerprint identifies an instance: rule name and identity labels. Attributes such as severity are no part of it.
+type Fingerprint uint64
+
+// NewFingerprint returns the fingerprint of an instance of rule.
+func NewFingerprint(rule string, identity frame.Labels) Fingerprint {
+	return Fingerprint(identity.With(frame.Label{Name: "alertname", Value: rule}).Hash())
+}
+
+// String is the fingerprint as 16 hexadecimal digits.
+func (f Fingerprint) String() string {
+	return hex.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(f)))
+}
+
+// Alert is one instance of a rule: its identity, where it stands, and what people are to be told.
+//
+// Alerts are values: whoever holds one may keep it, changes go through the owner of the instance.
+type Alert struct {
+	Fingerprint Fingerprint       `json:"fingerprint"`
+	Rule        string            `json:"rule"`
+	Identity    frame.Labels      `json:"identity"`    // what the rule returned
+	Labels      frame.Labels      `json:"labels"`      // identity, attributes and alertname: what routes match
+	Annotations map[string]string `json:"annotations"` // rendered
+
+	State   State  `json:"state"`
+	Unknown bool   `json:"unknown,omitempty"` // the data is missing: the state is frozen
+	Reason  string `json:"reason,omitempty"`  // why it is unknown, or why it resolved
+
+	Value     float64 `json:"value"`     // at the last evidence, finite (JSON has no NaN; absent evidence leaves it)
+	FireValue float64 `json:"fireValue"` // when it began to fire
+	Peak      float64 `json:"peak"`      // the highest absolute value while firing
+	Text      string  `json:"text,omitempty"`
+
+	ActiveAt   time.Time     `json:"activeAt"`            // the condition began to hold
+	FiredAt    time.Time     `json:"firedAt,omitzero"`    // became firing
+	ResolvedAt time.Time     `json:"resolvedAt,omitzero"` // became resolved
+	Held       time.Duration `json:"held,omitempty"`      // evidenced time in pending
+	ClearSince time.Time     `json:"clearSince,omitzero"` // first evidence of health in a row, while keep_firing_for runs
+	Revision   uint64        `json:"revision"`            // rises with every change that people would see
+}
+
+// Group is what one receiver should know about alerts that belong together: the result of routing, the input of delivery.
+type Group struct {
+	Receiver string       // "pagerduty.oncall"
+	Key      string       // stable identity of route and group labels, as Alertmanager writes it: {}/{severity="page"}:{alertname="X"}
+	Labels   frame.Labels // the labels grouped by
+	Wait     time.Duration
+	Interval time.Duration
+	Repeat   time.Duration
+	Members  []Member // firing and resolved ones, ordered by fingerprint
+}
+
+// Member is an alert within a group.
+type Member struct {
+	Alert Alert
+	Held  string // why its opening is withheld from this receiver ("silenced by …"); "" when it is not
+}

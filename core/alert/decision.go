@@ -1,0 +1,41 @@
+package alert
+
+import (
+	"time"
+
+	"github.com/tocsinhq/tocsin/sdk/frame"
+)
+
+// Decision is one line of the journal: what was decided about what, and why.
+type Decision struct {
+	Time        time.Time    `json:"time"`
+	Kind        Kind         `json:"kind"`
+	Rule        string       `json:"rule,omitempty"`
+	Fingerprint Fingerprint  `json:"fingerprint,omitempty"`
+	Labels      frame.Labels `json:"labels,omitempty"`
+	From        string       `json:"from,omitempty"` // of a transition: the state left, and
+	To          string       `json:"to,omitempty"`   // the state reached
+	Value       float64      `json:"value,omitempty"`
+	Receiver    string       `json:"receiver,omitempty"`
+	Group       string       `json:"group,omitempty"`
+	Delivery    string       `json:"delivery,omitempty"` // id of the notification
+	Attempt     int          `json:"attempt,omitempty"`
+	Reason      string       `json:"reason,omitempty"`
+}
+
+// Kind of a decision.
+type Kind string
+
+// The kinds.
+const (
+	KindTransition Kind = "transition"  // an instance changed its state
+	KindBlind      Kind = "blind"       // data went missing: states of the rule are frozen, Reason says why
+	KindSighted    Kind = "sighted"     // data is back
+	KindRuleFailed Kind = "rule failed" // an evaluation ended with an error, states are frozen
+	KindGrouped    Kind = "grouped"     // waits for group_wait or group_interval
+	KindIntent     Kind = "intent"      // a notification was committed, about to be sent
+	KindAccepted   Kind = "accepted"    // the receiver accepted it
+	KindRetry      Kind = "retry"       // the receiver did not, it is tried again
+	KindDeadLetter Kind = "dead letter" // the receiver will never accept it
+	KindWithheld   Kind = "withheld"    // silenced, inhibited or muted
+)
