@@ -1,0 +1,69 @@
+# Everything is plain Go: no step needs more than Go, make and the Go module proxy.
+GO ?= go
+
+# Tools are pinned here and built by `go run`, so that they are no part of our go.mod.
+GOLANGCI  = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+BUF       = github.com/bufbuild/buf/cmd/buf@v1.75.0
+GENGO     = google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+GENGRPC   = google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS   = -s -w -X main.version=$(VERSION)
+
+MODULES   = $(notdir $(patsubst %/,%,$(dir $(wildcard rules-wasm/*/main.go))))
+WASM      = $(MODULES:%=rules-wasm/built/%.wasm)
+SDK_RULE  = $(shell find sdk/rule sdk/frame sdk/schema -name '*.go' -not -name '*_test.go') go.mod
+
+.DEFAULT_GOAL := help
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+build: rules ## bin/tocsin, with plugins and rule modules inside
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/tocsin ./core/cmd/tocsin
+
+demo: build ## the reference scenario on this machine, told as it happens (under a minute)
+	bin/tocsin demo
+
+test: rules ## all tests, with the race detector
+	$(GO) test -race -shuffle=on ./...
+
+check: gen format lint tidy test examples ## what CI runs
+	@if git rev-parse --git-dir >/dev/null 2>&1; then git diff --exit-code || { echo 'make check changed files: commit them'; exit 1; }; fi
+
+rules: $(WASM) ## rule modules of rules-wasm/, for embedding
+
+rules-wasm/built/%.wasm: rules-wasm/%/*.go $(SDK_RULE)
+	$(GO) run ./core/cmd/tocsin rule build ./rules-wasm/$* -o $@
+
+examples: build ## every example configuration passes `tocsin check`
+	@for d in examples/*/; do if ls $$d*.hcl >/dev/null 2>&1; then echo "check $$d"; bin/tocsin check $$d || exit 1; fi; done
+
+bench: rules ## benchmarks, with allocations
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## each fuzz target for FUZZTIME (default 5s)
+	@for p in $$($(GO) list ./...); do \
+	  for t in $$($(GO) test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz'); do \
+	    echo "$$p $$t"; $(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(or $(FUZZTIME),5s) $$p || exit 1; \
+	  done; \
+	done
+
+gen: ## Go code from sdk/pluginpb/*.proto
+	GOBIN=$(CURDIR)/bin/gen $(GO) install $(GENGO)
+	GOBIN=$(CURDIR)/bin/gen $(GO) install $(GENGRPC)
+	cd sdk/pluginpb && PATH="$(CURDIR)/bin/gen:$$PATH" $(GO) run $(BUF) generate
+
+format: ## gofumpt and goimports
+	$(GO) run $(GOLANGCI) fmt
+
+lint: ## golangci-lint
+	$(GO) run $(GOLANGCI) run
+
+tidy: ## go.mod says what is used
+	$(GO) mod tidy
+
+clean: ## what was built
+	rm -rf bin rules-wasm/built/*.wasm
+
+.PHONY: help build demo test check rules examples bench fuzz gen format lint tidy clean
