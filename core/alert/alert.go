@@ -5,8 +5,6 @@
 package alert
 
 import (
-	"encoding/binary"
-	"encoding/hex"
 	"time"
 
 	"github.com/tocsinhq/tocsin/sdk/frame"
@@ -23,21 +21,12 @@ const (
 	Resolved              // over, kept until everybody who was told of it has been told so
 )
 
-func (s State) String() string {
-	return [...]string{"inactive", "pending", "firing", "resolved"}[s]
-}
-
 // Fingerprint identifies an instance: rule name and identity labels. Attributes such as severity are no part of it.
 type Fingerprint uint64
 
 // NewFingerprint returns the fingerprint of an instance of rule.
 func NewFingerprint(rule string, identity frame.Labels) Fingerprint {
 	return Fingerprint(identity.With(frame.Label{Name: "alertname", Value: rule}).Hash())
-}
-
-// String is the fingerprint as 16 hexadecimal digits.
-func (f Fingerprint) String() string {
-	return hex.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(f)))
 }
 
 // Alert is one instance of a rule: its identity, where it stands, and what people are to be told.
@@ -62,8 +51,9 @@ type Alert struct {
 	ActiveAt   time.Time     `json:"activeAt"`            // the condition began to hold
 	FiredAt    time.Time     `json:"firedAt,omitzero"`    // became firing
 	ResolvedAt time.Time     `json:"resolvedAt,omitzero"` // became resolved
-	Held       time.Duration `json:"held,omitempty"`      // evidenced time in pending
+	AgainAt    time.Time     `json:"againAt,omitzero"`    // of a resolved one that is not settled: the condition holds again
 	ClearSince time.Time     `json:"clearSince,omitzero"` // first evidence of health in a row, while keep_firing_for runs
+	Held       time.Duration `json:"held,omitempty"`      // evidenced time: of the condition in pending (or again), of health while keep_firing_for runs
 	Revision   uint64        `json:"revision"`            // rises with every change that people would see
 }
 

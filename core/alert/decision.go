@@ -32,6 +32,10 @@ const (
 	KindBlind      Kind = "blind"       // data went missing: states of the rule are frozen, Reason says why
 	KindSighted    Kind = "sighted"     // data is back
 	KindRuleFailed Kind = "rule failed" // an evaluation ended with an error, states are frozen
+	KindRevised    Kind = "revised"     // a firing instance changed what people see of it: labels, severity, annotations
+	KindTemplate   Kind = "template"    // a label or annotation could not be rendered, the alert goes on with the error in its place
+	KindSkipped    Kind = "skipped"     // an evaluation was left out because the one before had not ended, or the rule rests after failures
+	KindDropped    Kind = "dropped"     // lines of the journal itself were lost, Reason says how many and why
 	KindGrouped    Kind = "grouped"     // waits for group_wait or group_interval
 	KindIntent     Kind = "intent"      // a notification was committed, about to be sent
 	KindAccepted   Kind = "accepted"    // the receiver accepted it

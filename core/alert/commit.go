@@ -1,0 +1,193 @@
+package alert
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"strings"
+	"time"
+)
+
+const (
+	prefix      = "alert/"         // + fingerprint: an alert as JSON
+	asidePrefix = "alert-damaged/" // + old key, hexadecimal: what stood there and could not be read
+)
+
+func key(fp Fingerprint) string { return prefix + fp.String() }
+
+func asideKey(key string) string { return asidePrefix + hex.EncodeToString([]byte(key)) }
+
+// decode reads one record; the key says whose it should be.
+func decode(key string, value []byte) (Alert, error) {
+	var a Alert
+	if err := json.Unmarshal(value, &a); err != nil {
+		return Alert{}, fmt.Errorf("read alert %s: %w", key, err)
+	}
+	switch {
+	case strings.TrimPrefix(key, prefix) != a.Fingerprint.String():
+		return Alert{}, fmt.Errorf("read alert %s: the record is that of %s", key, a.Fingerprint)
+	case a.Rule == "":
+		return Alert{}, fmt.Errorf("read alert %s: it names no rule", key)
+	case a.State == Inactive:
+		return Alert{}, fmt.Errorf("read alert %s: it is inactive, such alerts are not stored", key)
+	}
+	return a, nil
+}
+
+// encode writes one record. Of numbers that JSON cannot say nothing is kept.
+func encode(a Alert) ([]byte, error) {
+	for _, v := range []*float64{&a.Value, &a.FireValue, &a.Peak} {
+		if math.IsNaN(*v) || math.IsInf(*v, 0) {
+			*v = 0
+		}
+	}
+	value, err := json.Marshal(a)
+	if err != nil {
+		return nil, fmt.Errorf("write alert %s of rule %s: %w", a.Fingerprint, a.Rule, err)
+	}
+	return value, nil
+}
+
+// change is what one caller wants.
+type change struct {
+	steps []step
+	flush bool // write also what is known to differ from storage
+
+	done bool // by whoever committed it; guarded by Store.committing, as is err
+	err  error
+}
+
+// step changes one alert. next is given what the steps before it left, nil where there is no such alert, and returns
+// what shall be there: the same pointer to leave it alone, nil for no alert.
+type step struct {
+	fp   Fingerprint
+	next func(*Alert) *Alert
+}
+
+func (c *change) add(fp Fingerprint, next func(*Alert) *Alert) {
+	c.steps = append(c.steps, step{fp, next})
+}
+
+// commit makes a change, together with all that wait: first durable, then visible.
+func (s *Store) commit(c *change) error {
+	s.mu.Lock()
+	s.mu.queue = append(s.mu.queue, c)
+	s.mu.Unlock()
+
+	s.committing.Lock()
+	defer s.committing.Unlock()
+	if c.done {
+		return c.err
+	}
+	s.mu.Lock()
+	batch := s.mu.queue
+	s.mu.queue = nil
+	after, writes := s.prepare(batch)
+	s.mu.Unlock()
+
+	var err error
+	if len(writes) > 0 {
+		byKey := make(map[string][]byte, len(writes))
+		for fp, value := range writes {
+			byKey[key(fp)] = value
+		}
+		if err = s.committer.Commit(byKey); err != nil {
+			err = fmt.Errorf("%w: %w", ErrNotDurable, err)
+		}
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apply(after, writes, err)
+	for _, c := range batch {
+		if c.done = true; c.err == nil {
+			c.err = err
+		}
+	}
+	return c.err
+}
+
+// prepare runs the changes of a batch one after the other and returns the alerts after them, nil for removed ones, and
+// what is to be written. While storage refuses, everything that it does not have is written along. mu is held.
+func (s *Store) prepare(batch []*change) (after map[Fingerprint]*Alert, writes map[Fingerprint][]byte) {
+	after, writes = map[Fingerprint]*Alert{}, map[Fingerprint][]byte{}
+	all := s.mu.refused != nil
+	for _, c := range batch {
+		all = all || c.flush
+		c.err = s.run(c, after, writes)
+	}
+	if all {
+		for fp := range s.mu.dirty {
+			if _, written := writes[fp]; written {
+				continue
+			}
+			writes[fp] = nil
+			if a, known := s.mu.alerts[fp]; known {
+				writes[fp], _ = encode(a) // what can fail was refused when it was put
+			}
+		}
+	}
+	for fp := range writes {
+		delete(s.mu.dirty, fp) // marked again if storage refuses, or if it is observed meanwhile
+	}
+	return after, writes
+}
+
+// run adds what one change leads to, or nothing if part of it cannot be written.
+func (s *Store) run(c *change, after map[Fingerprint]*Alert, writes map[Fingerprint][]byte) error {
+	mine := make(map[Fingerprint]*Alert, len(c.steps))
+	values := make(map[Fingerprint][]byte, len(c.steps))
+	for _, st := range c.steps {
+		a, changed := mine[st.fp]
+		if !changed {
+			a, changed = after[st.fp]
+		}
+		if !changed {
+			if stored, known := s.mu.alerts[st.fp]; known {
+				a = &stored
+			}
+		}
+		next := st.next(a)
+		if next == a {
+			continue
+		}
+		mine[st.fp], values[st.fp] = next, nil
+		if next == nil {
+			continue
+		}
+		value, err := encode(*next)
+		if err != nil {
+			return err
+		}
+		values[st.fp] = value
+	}
+	maps.Copy(after, mine)
+	maps.Copy(writes, values)
+	return nil
+}
+
+// apply makes the outcome of a commit visible and notes what storage refused. mu is held.
+func (s *Store) apply(after map[Fingerprint]*Alert, writes map[Fingerprint][]byte, err error) {
+	for fp, a := range after {
+		if a == nil {
+			s.unset(fp)
+		} else {
+			s.set(*a)
+		}
+	}
+	switch {
+	case len(writes) == 0:
+	case err == nil:
+		s.mu.refused, s.mu.since = nil, time.Time{}
+	default:
+		for fp := range writes {
+			s.mu.dirty[fp] = struct{}{}
+		}
+		if s.mu.refused == nil {
+			s.mu.since = time.Now()
+		}
+		s.mu.refused = err
+	}
+}
