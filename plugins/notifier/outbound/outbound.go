@@ -1,0 +1,139 @@
+// Package outbound is what the built-in notifiers share: one HTTP call to a service under somebody's contract, what its
+// answer means for delivery, and the words in which a group of alerts is summed up.
+//
+// A [Client] makes one attempt. It reads answers up to a bound, follows no redirect to another host, and nothing that
+// it returns for people holds a secret: not the URL, not a key that the service echoed.
+package outbound
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/tocsinhq/tocsin/sdk/notifier"
+	"github.com/tocsinhq/tocsin/sdk/schema"
+)
+
+// MaxAnswer is how much of an answer's body is read, in bytes. More than a person reads, less than hurts.
+const MaxAnswer = 64 << 10
+
+// Client calls one service. It may be used concurrently.
+type Client struct {
+	http    *http.Client
+	auth    HTTP
+	timeout time.Duration
+}
+
+// NewClient makes a client with the settings of an http_config block. A call takes at most timeout, or until its context
+// ends where that is earlier; 0 leaves it to the context. Errors are [schema.Diagnostics] with paths from http_config on.
+func NewClient(config HTTP, timeout time.Duration) (*Client, error) {
+	transport, diags := config.transport()
+	if len(diags) > 0 {
+		return nil, diags
+	}
+	return &Client{
+		http:    &http.Client{Transport: transport, CheckRedirect: checkRedirect},
+		auth:    config,
+		timeout: timeout,
+	}, nil
+}
+
+// Close drops the idle connections. Calls under way go on.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Call is one POST.
+type Call struct {
+	URL     string
+	Header  http.Header // besides User-Agent, Content-Type and what http_config sets
+	Body    []byte      // JSON
+	Secrets []string    // what must not show in [Answer.Text] or an error; those of http_config are added
+}
+
+// Answer is what the service answered.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte // the first [MaxAnswer] bytes
+	Err    error  // the body ended early
+
+	redactor redactor
+}
+
+// Post makes the call. An error means that no answer came: whether the service took the content is unknown unless
+// the connection was never made. Its text is fit for people.
+func (c *Client) Post(ctx context.Context, call Call) (Answer, error) {
+	if c.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no answer within %s", c.timeout))
+		defer cancel()
+	}
+	credentials, err := c.auth.credentials()
+	if err != nil {
+		return Answer{}, err
+	}
+	redactor := newRedactor(append(credentials.secrets, call.Secrets...))
+
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, call.URL, bytes.NewReader(call.Body))
+	if err != nil {
+		return Answer{}, errors.New(redactor.clean("building the request: " + withoutURL(err).Error()))
+	}
+	for name, values := range call.Header {
+		req.Header[name] = values
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "Tocsin")
+	credentials.apply(req)
+
+	resp, err := c.http.Do(req)
+	if err != nil {
+		err = withoutURL(err)
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return Answer{}, errors.New(redactor.clean(err.Error()))
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxAnswer))
+	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: body, Err: err, redactor: redactor}, nil
+}
+
+// withoutURL takes the URL, which may be a secret, out of an error of net/http or net/url.
+func withoutURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// checkRedirect follows what keeps method, body and host (307 and 308), for three hops. Everything else is handed back as
+// the answer: 301 to 303 would turn the POST into a GET whose 200 says nothing, and another host must not see secrets.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	if req.Method != http.MethodPost || len(via) > 3 || !sameOrigin(via[0].URL, req.URL) {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// sameOrigin also lets plain HTTP on its usual port be sent on to HTTPS on its.
+func sameOrigin(from, to *url.URL) bool {
+	if from.Scheme == to.Scheme {
+		return from.Host == to.Host
+	}
+	return from.Scheme == "http" && to.Scheme == "https" && from.Hostname() == to.Hostname() &&
+		(from.Port() == "" || from.Port() == "80") && (to.Port() == "" || to.Port() == "443")
+}
+
+// Unanswered is the result of a call that got no answer.
+func Unanswered(err error) notifier.Result {
+	return notifier.Result{Outcome: notifier.Retry, Detail: err.Error()}
+}
+
+// Blame makes one complaint about the attribute at path, for Configure to return.
+func Blame(summary string, path ...string) schema.Diagnostic {
+	return schema.Diagnostic{Path: path, Summary: summary}
+}

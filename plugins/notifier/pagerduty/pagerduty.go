@@ -1,0 +1,122 @@
+// Package pagerduty is the notifier that opens and closes incidents through PagerDuty's Events API v2.
+//
+// A group of alerts is one incident: it is triggered while at least one alert fires, resolved when none does, under the
+// dedup_key of the notification, so that any event may be sent twice without harm. What the API takes and answers:
+// https://developer.pagerduty.com/docs/events-api-v2-overview
+package pagerduty
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	pd "github.com/PagerDuty/go-pagerduty"
+
+	"github.com/tocsinhq/tocsin/plugins/notifier/outbound"
+	"github.com/tocsinhq/tocsin/sdk/notifier"
+	"github.com/tocsinhq/tocsin/sdk/schema"
+)
+
+// rateLimitPause is how long to wait after a 429 that does not say. PagerDuty counts events over a minute.
+const rateLimitPause = 30 * time.Second
+
+// New returns a notifier that is not configured yet.
+func New() notifier.Notifier { return &pagerduty{} }
+
+type pagerduty struct {
+	current atomic.Pointer[sender] // nil before Configure
+}
+
+func (p *pagerduty) Schema() schema.Block { return schema.MustOf(Config{}) }
+
+func (p *pagerduty) Configure(_ context.Context, data []byte) error {
+	s, err := newSender(data)
+	if err != nil {
+		return err
+	}
+	if old := p.current.Swap(s); old != nil {
+		old.client.Close()
+	}
+	return nil
+}
+
+func (p *pagerduty) Send(ctx context.Context, n notifier.Notification) (notifier.Result, error) {
+	s := p.current.Load()
+	if s == nil {
+		return notifier.Result{}, errors.New("the pagerduty notifier is not configured")
+	}
+	return s.send(ctx, &n)
+}
+
+// sender is one configuration at work.
+type sender struct {
+	config Config
+	client *outbound.Client
+}
+
+func newSender(data []byte) (*sender, error) {
+	s := &sender{}
+	if err := schema.Decode(data, &s.config); err != nil {
+		return nil, err
+	}
+	if diags := append(outbound.RefuseTemplates(data), s.config.check()...); len(diags) > 0 {
+		return nil, diags
+	}
+	var err error
+	s.client, err = outbound.NewClient(s.config.HTTP, s.config.Timeout)
+	return s, err
+}
+
+// send triggers or resolves. An incident that began and ended before PagerDuty took anything (no Reference) is triggered
+// and then resolved: a resolve alone would be dropped, and nobody would ever hear of it.
+func (s *sender) send(ctx context.Context, n *notifier.Notification) (notifier.Result, error) {
+	key, err := s.config.key().Read()
+	if err != nil {
+		return notifier.Result{}, err
+	}
+	actions := []string{actionTrigger}
+	if !n.Firing() {
+		actions = []string{actionResolve}
+		if n.Reference == "" {
+			actions = []string{actionTrigger, actionResolve}
+		}
+	}
+	var result notifier.Result
+	for _, action := range actions {
+		result, err = s.enqueue(ctx, s.config.event(n, action, key))
+		if err != nil || result.Outcome != notifier.Delivered {
+			return result, err
+		}
+	}
+	result.Reference = n.DedupKey
+	return result, nil
+}
+
+func (s *sender) enqueue(ctx context.Context, e event) (notifier.Result, error) {
+	body, err := e.encode(maxEvent)
+	if err != nil {
+		return notifier.Result{}, err
+	}
+	answer, err := s.client.Post(ctx, outbound.Call{URL: s.config.URL, Body: body, Secrets: []string{e.RoutingKey}})
+	if err != nil {
+		return outbound.Unanswered(err), nil
+	}
+	result := answer.Result(said(answer.Body))
+	if answer.Status == http.StatusTooManyRequests && result.RetryAfter == 0 {
+		result.RetryAfter = rateLimitPause
+	}
+	return result, nil
+}
+
+// said reads the service's words out of its answer; "" if it is not PagerDuty's JSON.
+func said(body []byte) string {
+	var answer pd.V2EventResponse
+	if json.Unmarshal(body, &answer) != nil || answer.Message == "" && len(answer.Errors) == 0 {
+		return ""
+	}
+	return strings.Join(append([]string{answer.Message}, answer.Errors...), "; ")
+}
