@@ -5,7 +5,10 @@
 // a source and a rule works on layouts when they change and on plain float64 rows otherwise.
 package frame
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Kind is what the exposition said about a series. It informs, nothing is computed from it.
 type Kind uint8
@@ -52,4 +55,11 @@ func (f *Frame) Check() error {
 		return fmt.Errorf("frame has %d times for %d values", len(f.Times), len(f.Values))
 	}
 	return nil
+}
+
+// Equal tells whether both layouts have the same columns in the same order.
+func (l *Layout) Equal(other *Layout) bool {
+	return l == other || l != nil && other != nil && slices.EqualFunc(l.Series, other.Series, func(a, b Series) bool {
+		return a.Kind == b.Kind && a.Labels.Equal(b.Labels)
+	})
 }
