@@ -1,0 +1,130 @@
+package window
+
+import (
+	"slices"
+
+	"github.com/tocsinhq/tocsin/sdk/rule/abi"
+)
+
+// pieces adds a series that is not whole: it began, ended or has holes inside the window, or brings its own times.
+func (r *reader) pieces(index uint32, slot *slot, flags uint8) {
+	c := &r.cut
+	r.times, r.values = r.times[:0], r.values[:0]
+	r.samples = samples{scratch: r.samples.scratch}
+	var shared bool // the times are a stretch of the rows' times
+	var first uint32
+	var ended bool
+	if slot.own != nil {
+		ended = r.gatherOwn(slot)
+		if slot.own.truncated {
+			flags |= abi.FlagTruncated
+		}
+	} else {
+		first, shared, ended = r.gather(slot)
+		if b := c.slab.blocks[slot.block].band; b.capped && c.lo <= c.slab.rows-min(c.slab.rows, uint32(b.rows)) {
+			flags |= abi.FlagTruncated
+		}
+	}
+	m := &r.samples
+	m.a = r.values
+	if m.n() == 0 && (c.fresh || slot.end < c.hi || !m.ever) {
+		return
+	}
+	if ended {
+		flags |= abi.FlagEnded
+	}
+	if m.born {
+		flags |= abi.FlagBorn
+	}
+	if r.out.Reduce != abi.Raw {
+		ref := uint32(len(r.out.Times))
+		if m.n() > 0 {
+			r.out.Times = append(r.out.Times, m.lastTime)
+		} else {
+			ref = 0
+		}
+		r.reduced(index, flags, ref)
+		return
+	}
+	if slot.counts && m.fell() {
+		flags |= abi.FlagReset
+	}
+	ref := c.ref + first - c.lo
+	if !shared {
+		ref = uint32(len(r.out.Times))
+		r.out.Times = append(r.out.Times, r.times...)
+	}
+	start := uint32(len(r.out.Values))
+	r.out.Values = append(r.out.Values, r.values...)
+	r.add(index, abi.Span{Start: start, Count: uint32(len(r.values))}, ref, flags)
+}
+
+// gather collects the samples of a series that shares the times of its slab. It returns the row of the first, whether
+// there is no hole after it, and whether the series had ended at the end of the window.
+func (r *reader) gather(slot *slot) (first uint32, shared, ended bool) {
+	c, m, s := &r.cut, &r.samples, r.cut.slab
+	blk := &s.blocks[slot.block]
+	rows := blk.band.rows
+	ring := blk.values[slot.off : int(slot.off)+rows]
+	from := max(slot.first, s.oldest, s.rows-min(s.rows, uint32(rows)))
+	to := min(slot.end, s.rows)
+
+	shared = true
+	last := uint32(none)
+	for row := max(from, c.lo); row < min(to, c.hi); row++ {
+		v := ring[int(row)%rows]
+		if isHole(v) {
+			continue
+		}
+		if len(r.values) == 0 {
+			first = row
+		} else if last+1 != row {
+			shared = false
+		}
+		r.values, r.times = append(r.values, v), append(r.times, s.time(row))
+		last = row
+	}
+	ended = c.hi > 0 && c.hi <= s.rows && last != c.hi-1 && c.hi > c.lo
+	for row := min(c.lo, to); row > from; row-- {
+		v := ring[int(row-1)%rows]
+		if isHole(v) {
+			continue
+		}
+		m.ever = true
+		if t := s.time(row - 1); t > c.oldest {
+			m.base, m.baseTime, m.hasBase = v, t, true
+		}
+		break
+	}
+	r.finish(slot, from == slot.first)
+	return first, shared, ended
+}
+
+// gatherOwn collects the samples of a series with times of its own, and tells whether it had ended.
+func (r *reader) gatherOwn(slot *slot) bool {
+	c, m, own := &r.cut, &r.samples, slot.own
+	lo, _ := slices.BinarySearch(own.times, r.start+1)
+	hi, _ := slices.BinarySearch(own.times, r.end+1)
+	r.times, r.values = append(r.times, own.times[lo:hi]...), append(r.values, own.values[lo:hi]...)
+	if lo > 0 {
+		m.ever = true
+		if t := own.times[lo-1]; t > c.oldest {
+			m.base, m.baseTime, m.hasBase = own.values[lo-1], t, true
+		}
+	}
+	r.finish(slot, !own.truncated)
+	return slot.end < c.hi
+}
+
+// finish decides whether the series was born in the window; complete says that no sample of it was let go.
+func (r *reader) finish(slot *slot, complete bool) {
+	m := &r.samples
+	if n := len(r.values); n > 0 {
+		m.firstTime, m.lastTime = r.times[0], r.times[n-1]
+		m.born = complete && !m.ever && slot.bornAt != 0 && slot.bornAt > r.cut.oldest && r.values[0] < slot.floor
+		if m.born {
+			m.bornAt = slot.bornAt
+		}
+		m.ever = true
+	}
+}

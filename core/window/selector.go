@@ -1,0 +1,106 @@
+package window
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/tocsinhq/tocsin/sdk/frame"
+)
+
+// ParseSelector reads an instant vector selector of PromQL, such as http_requests_total{code=~"5.."}. As in
+// Prometheus it must name a metric or have at least one matcher that does not match the empty string.
+func ParseSelector(s string) ([]*labels.Matcher, error) {
+	matchers, err := parser.NewParser(parser.Options{}).ParseMetricSelector(s)
+	if err != nil {
+		return nil, fmt.Errorf("selector %q: %w", s, firstParseError(err))
+	}
+	if !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches("") }) {
+		return nil, fmt.Errorf("selector %q would read every series: name a metric or add a matcher that does not match the empty string", s)
+	}
+	return matchers, nil
+}
+
+// firstParseError leaves out the position in a file, which the parser counts from the start of the selector.
+func firstParseError(err error) error {
+	var all parser.ParseErrors
+	if errors.As(err, &all) && len(all) > 0 {
+		return all[0].Err
+	}
+	var one *parser.ParseErr
+	if errors.As(err, &one) {
+		return one.Err
+	}
+	return err
+}
+
+// selector is a set of matchers that one or more views read by.
+type selector struct {
+	key      string
+	matchers []*labels.Matcher // on labels other than the metric's name
+	name     string            // the metric, "" where not one exact name is asked for
+
+	windows map[*View]int64           // milliseconds, the longest of each view; guarded by Store.mu
+	targets atomic.Pointer[[]*Target] // that may carry series of this selector; replaced under Store.mu
+}
+
+func newSelector(matchers []*labels.Matcher) *selector {
+	s := &selector{key: selectorKey(matchers), windows: make(map[*View]int64)}
+	for _, m := range matchers {
+		if m.Name == frame.MetricName && m.Type == labels.MatchEqual && s.name == "" {
+			s.name = m.Value
+			continue
+		}
+		s.matchers = append(s.matchers, m)
+	}
+	s.targets.Store(new([]*Target))
+	return s
+}
+
+// selectorKey is the same for the same set of matchers.
+func selectorKey(matchers []*labels.Matcher) string {
+	parts := make([]string, len(matchers))
+	for i, m := range matchers {
+		parts[i] = m.String()
+	}
+	slices.Sort(parts)
+	return strings.Join(slices.Compact(parts), ",")
+}
+
+// matches tells whether a series of the metric s.name (or of any, if that is empty) is selected.
+func (s *selector) matches(ls frame.Labels) bool {
+	for _, m := range s.matchers {
+		if !m.Matches(ls.Get(m.Name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// contradicts tells whether no series of a target can be selected, because its series carry the target's labels.
+func (s *selector) contradicts(target frame.Labels) bool {
+	for _, m := range s.matchers {
+		if v := target.Get(m.Name); v != "" && !m.Matches(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// add and remove keep the list of targets; the caller holds Store.mu.
+func (s *selector) add(t *Target) {
+	if old := *s.targets.Load(); !slices.Contains(old, t) {
+		list := append(slices.Clone(old), t)
+		s.targets.Store(&list)
+	}
+}
+
+func (s *selector) remove(t *Target) {
+	list := slices.DeleteFunc(slices.Clone(*s.targets.Load()), func(other *Target) bool { return other == t })
+	s.targets.Store(&list)
+}
