@@ -45,6 +45,9 @@ type Limits struct {
 
 // Collection is what one Collect found. As long as the columns are the same, return the same *Layout: then only
 // values cross to the engine. A [frame.Builder] does that for sources that think in single samples.
+//
+// A source may use the memory of Values and Times again from the second Collect of the same target on. Who keeps a
+// frame copies them; Serve has sent them by then.
 type Collection struct {
 	Frame     frame.Frame // Time 0: the moment the engine asked
 	Truncated bool        // a limit was hit, the rest was left out
