@@ -55,11 +55,10 @@ func oracle(text []byte, f format) ([]sample, error) {
 		}
 		var set labels.Labels
 		parser.Labels(&set)
+		set = labels.NewBuilder(set).Labels() // as the scrape loop does: drops empty values
 		if _, twice := set.HasDuplicateLabelNames(); twice {
 			return nil, errors.New("duplicate label")
 		}
-		set = labels.NewBuilder(set).Labels() // drops empty values
-		set = labels.New(slices.DeleteFunc(all(set), func(l labels.Label) bool { return l.Value == "" })...)
 		if !set.Has(labels.MetricName) || !set.IsValid(model.UTF8Validation) {
 			return nil, errors.New("invalid")
 		}
@@ -75,12 +74,6 @@ func oracle(text []byte, f format) ([]sample, error) {
 			found[i] = s
 		}
 	}
-}
-
-func all(set labels.Labels) []labels.Label {
-	var ls []labels.Label
-	set.Range(func(l labels.Label) { ls = append(ls, l) })
-	return ls
 }
 
 // samplesOf lists what a page holds after a read.

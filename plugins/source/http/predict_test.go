@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -239,30 +237,17 @@ func TestPredictOpenMetricsChanges(t *testing.T) {
 
 // TestPredictMutations changes lines of real pages at random.
 func TestPredictMutations(t *testing.T) {
-	files, err := filepath.Glob("testdata/pages/*")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no pages", err)
-	}
-	for _, file := range files {
-		f := formatOfFile(file)
-		if f == protobuf {
+	for _, exported := range exportedPages(t) {
+		if exported.format == protobuf {
 			continue
 		}
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			for seed := range uint64(30) {
+		t.Run(exported.name, func(t *testing.T) {
+			for seed := range uint64(15) {
 				random := rand.New(rand.NewPCG(seed, 1))
-				checkPair(t, text, mutate(random, text, 1+int(seed)*2), f)
+				checkPair(t, exported.text, mutate(random, exported.text, 1+int(seed)*2), exported.format)
 			}
 		})
 	}
-}
-
-func formatOfFile(name string) format {
-	return map[string]format{".prom": promText, ".om": openMetrics, ".pb": protobuf}[filepath.Ext(name)]
 }
 
 // mutate changes n lines, most of them so that the page stays a page.
