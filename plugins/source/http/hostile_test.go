@@ -142,12 +142,16 @@ func TestRedirectsWithoutEnd(t *testing.T) {
 	}
 }
 
-func TestBadAnswers(t *testing.T) {
+func pack(page []byte) []byte {
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
-	_, _ = z.Write([]byte(strings.Repeat("a 1\n", 1000)))
+	_, _ = z.Write(page)
 	_ = z.Close()
-	gz := packed.Bytes()
+	return packed.Bytes()
+}
+
+func TestBadAnswers(t *testing.T) {
+	gz := pack(bytes.Repeat([]byte("a 1\n"), 1000))
 	broken := bytes.Clone(gz)
 	broken[len(broken)-6] ^= 1 // the checksum
 	answer := func(header, value string, status int, page []byte) http.HandlerFunc {
