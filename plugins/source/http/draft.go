@@ -1,11 +1,13 @@
 package httpsource
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/tocsinhq/tocsin/sdk/frame"
@@ -32,8 +34,17 @@ type draft struct {
 	hashes []uint64 // of fresh
 	known  identity
 	words  interner
-	honor  bool // timestamps count
-	odd    bool // the page must not be predicted from
+	pairs  []frame.Label // of the series being resolved
+	honor  bool          // timestamps count
+	odd    bool          // the page must not be predicted from
+}
+
+// expect makes room for a page of about as many bytes and lines.
+func (d *draft) expect(bytes, lines int) {
+	d.fixed = make([]byte, 0, bytes)
+	d.ends = make([]uint32, 0, lines)
+	d.lines = make([]line, 0, lines)
+	d.values = slices.Grow(d.values, max(0, lines-len(d.values)))
 }
 
 // add appends a sample whose bytes before the value were appended to fixed already.
@@ -46,14 +57,14 @@ func (d *draft) add(l line, value float64, stamp int64) {
 
 // resolve returns the ref of a series. The labels are checked as Prometheus does before it stores them.
 func (d *draft) resolve(set labels.Labels, previous int32) (ref int32, err error) {
-	if set, err = valid(set); err != nil {
+	if set, err = d.split(set); err != nil {
 		return 0, err
 	}
 	if d.known.table == nil {
-		d.known.reset(d.old.hashes)
+		d.known.reset(d.old.hashes, cap(d.fresh))
 	}
 	hash := set.Hash()
-	ref, ok := d.known.find(hash, func(ref int32) bool { return equal(d.labelsOf(ref), set) }, d.hashOf)
+	ref, ok := d.known.find(hash, d)
 	if ok {
 		return ref, nil
 	}
@@ -62,10 +73,46 @@ func (d *draft) resolve(set labels.Labels, previous int32) (ref int32, err error
 	if previous >= 0 {
 		near = d.labelsOf(previous)
 	}
-	d.fresh = append(d.fresh, frame.Series{Labels: d.words.convert(set, near)})
+	ls, err := d.words.convert(d.pairs, near)
+	if err != nil {
+		return 0, fmt.Errorf("%w in %.200q", err, set.String())
+	}
+	d.fresh = append(d.fresh, frame.Series{Labels: ls})
 	d.hashes = append(d.hashes, hash)
-	d.known.insert(hash, ref, d.hashOf)
+	d.known.insert(hash, ref, d)
 	return ref, nil
+}
+
+// split puts the labels of set into pairs. It drops those without a value, which are no labels, and refuses a set
+// without a metric name or with a name twice.
+func (d *draft) split(set labels.Labels) (labels.Labels, error) {
+	empty := d.collect(set)
+	if empty {
+		set = labels.NewBuilder(set).Labels()
+		d.collect(set)
+	}
+	named, last := false, ""
+	for i := range d.pairs { // in the order of names
+		name := d.pairs[i].Name
+		if name == last {
+			return set, fmt.Errorf("a label name is empty or there twice in %.200s", set)
+		}
+		named = named || name == frame.MetricName
+		last = name
+	}
+	if !named {
+		return set, fmt.Errorf("a series has no metric name: %.200s", set)
+	}
+	return set, nil
+}
+
+func (d *draft) collect(set labels.Labels) (empty bool) {
+	d.pairs = d.pairs[:0]
+	set.Range(func(l labels.Label) {
+		empty = empty || l.Value == ""
+		d.pairs = append(d.pairs, frame.Label(l))
+	})
+	return empty
 }
 
 func (d *draft) labelsOf(ref int32) frame.Labels {
@@ -82,71 +129,52 @@ func (d *draft) hashOf(ref int32) uint64 {
 	return d.hashes[ref-d.base]
 }
 
-// valid refuses what Prometheus refuses, and drops labels without a value, which are no labels.
-func valid(set labels.Labels) (labels.Labels, error) {
-	empty := false
-	set.Range(func(l labels.Label) { empty = empty || l.Value == "" })
-	if empty {
-		set = labels.NewBuilder(set).Labels()
-	}
-	switch name, twice := set.HasDuplicateLabelNames(); {
-	case set.Get(labels.MetricName) == "":
-		return set, fmt.Errorf("a series has no metric name: %.200s", set)
-	case twice:
-		return set, fmt.Errorf("label %.100q is there twice in %.200s", name, set)
-	case !set.IsValid(model.UTF8Validation):
-		return set, fmt.Errorf("a name or label value is not valid UTF-8: %.200q", set.String())
-	}
-	return set, nil
-}
-
-// equal compares label sets of both worlds.
-func equal(ours frame.Labels, theirs labels.Labels) bool {
-	i, same := 0, true
-	theirs.Range(func(l labels.Label) {
-		same = same && i < len(ours) && ours[i].Name == l.Name && ours[i].Value == l.Value
-		i++
-	})
-	return same && i == len(ours)
-}
-
 // interner keeps one copy of each word of a page's labels. Most words are those of the line before.
 type interner struct {
 	words map[string]string
 	slab  []frame.Label
 }
 
-// convert turns a label set into ours. near is the label set of a line nearby.
-func (in *interner) convert(set labels.Labels, near frame.Labels) frame.Labels {
-	n := set.Len()
-	if cap(in.slab)-len(in.slab) < n {
+// convert makes a label set of pairs, whose strings are parts of longer ones. near is the label set of a line nearby.
+func (in *interner) convert(pairs []frame.Label, near frame.Labels) (frame.Labels, error) {
+	if cap(in.slab)-len(in.slab) < len(pairs) {
 		// Slabs begin small: a page that gets a few series at a time should not pin much with each.
-		in.slab = make([]frame.Label, 0, max(n, min(2*cap(in.slab), 512)))
+		in.slab = make([]frame.Label, 0, max(len(pairs), min(2*cap(in.slab), 512)))
 	}
 	from := len(in.slab)
-	set.Range(func(l labels.Label) {
+	for i, l := range pairs {
 		var hint frame.Label
-		if i := len(in.slab) - from; i < len(near) {
+		if i < len(near) {
 			hint = near[i]
 		}
-		in.slab = append(in.slab, frame.Label{Name: in.word(l.Name, hint.Name), Value: in.word(l.Value, hint.Value)})
-	})
-	return in.slab[from:len(in.slab):len(in.slab)]
+		var err error
+		if l.Name, err = in.word(l.Name, hint.Name); err != nil {
+			return nil, err
+		}
+		if l.Value, err = in.word(l.Value, hint.Value); err != nil {
+			return nil, err
+		}
+		in.slab = append(in.slab, l)
+	}
+	return in.slab[from:len(in.slab):len(in.slab)], nil
 }
 
-func (in *interner) word(s, hint string) string {
+func (in *interner) word(s, hint string) (string, error) {
 	if s == hint {
-		return hint
+		return hint, nil
 	}
 	if known, ok := in.words[s]; ok {
-		return known
+		return known, nil
+	}
+	if !utf8.ValidString(s) {
+		return "", errors.New("a name or label value is not valid UTF-8")
 	}
 	if in.words == nil {
 		in.words = map[string]string{}
 	}
-	s = strings.Clone(s) // s is part of a longer string
+	s = strings.Clone(s)
 	in.words[s] = s
-	return s
+	return s, nil
 }
 
 // identity finds series by the hash of their labels: an open hash table of refs.
@@ -155,10 +183,10 @@ type identity struct {
 	count int
 }
 
-// reset fills the table with the series of the page before.
-func (t *identity) reset(hashes []uint64) {
+// reset fills the table with the series of the page before, and leaves room for more.
+func (t *identity) reset(hashes []uint64, more int) {
 	size := 64
-	for size < 3*len(hashes) {
+	for size < 2*(len(hashes)+more) {
 		size *= 2
 	}
 	t.table, t.count = make([]int32, size), 0
@@ -177,23 +205,24 @@ func (t *identity) put(hash uint64, ref int32) {
 	t.count++
 }
 
-func (t *identity) insert(hash uint64, ref int32, hashOf func(int32) uint64) {
+func (t *identity) insert(hash uint64, ref int32, d *draft) {
 	if 3*t.count > 2*len(t.table) {
 		old := t.table
 		t.table, t.count = make([]int32, 2*len(old)), 0
 		for _, r := range old {
 			if r != 0 {
-				t.put(hashOf(r-1), r-1)
+				t.put(d.hashOf(r-1), r-1)
 			}
 		}
 	}
 	t.put(hash, ref)
 }
 
-func (t *identity) find(hash uint64, same func(int32) bool, hashOf func(int32) uint64) (int32, bool) {
+// find looks for the series that has the labels in the pairs of d.
+func (t *identity) find(hash uint64, d *draft) (int32, bool) {
 	mask := uint64(len(t.table) - 1)
 	for at := hash & mask; t.table[at] != 0; at = (at + 1) & mask {
-		if ref := t.table[at] - 1; hashOf(ref) == hash && same(ref) {
+		if ref := t.table[at] - 1; d.hashOf(ref) == hash && slices.Equal(d.labelsOf(ref), d.pairs) {
 			return ref, true
 		}
 	}

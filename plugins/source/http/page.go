@@ -58,6 +58,10 @@ func (p *page) read(b body, limit int) (row, error) {
 		}
 	}
 	d := p.newDraft(b.format)
+	// A line of a sample has some dozens of bytes; less only in pages that mean harm.
+	d.expect(len(text), min(bytes.Count(text, []byte("\n")), len(text)/16))
+	d.fresh = make([]frame.Series, 0, max(0, cap(d.lines)-len(p.layout.Series)))
+	d.hashes = make([]uint64, 0, cap(d.fresh))
 	// Prometheus takes a NUL for the end where a line begins. Without a line feed the last value has no end.
 	d.odd = bytes.IndexByte(text, 0) >= 0 || text[len(text)-1] != '\n'
 	if err := d.learn(text, 0, len(text)); err != nil {

@@ -128,8 +128,8 @@ func changes() map[string]struct {
 		"empty":                    {"", false},
 		"blank lines":              {edit("temperature -12.5", "\n \t\ntemperature -12.5"), true},
 		"indented":                 {edit("temperature -12.5", "  temperature -12.5"), true},
-		"blocks swapped": {small[strings.Index(small, "# TYPE q"):] + small[:strings.Index(small, "# TYPE q")], true},
-		"reversed":       {reversed(small), true},
+		"blocks swapped":           {small[strings.Index(small, "# TYPE q"):] + small[:strings.Index(small, "# TYPE q")], true},
+		"reversed":                 {reversed(small), true},
 	}
 }
 

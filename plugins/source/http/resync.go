@@ -20,9 +20,7 @@ func (p *page) resync(text []byte, pos, i int, raw *row) (row, bool) {
 	known := *raw
 	r := resyncer{page: p, text: text, draft: p.newDraft(p.format)}
 	r.draft.row, r.draft.metas = known, p.metas
-	r.draft.fixed = make([]byte, 0, len(p.fixed)+len(p.fixed)/16)
-	r.draft.ends = make([]uint32, 0, len(p.ends)+len(p.ends)/16)
-	r.draft.lines = make([]line, 0, len(p.lines)+len(p.lines)/16)
+	r.draft.expect(len(p.fixed)+len(p.fixed)/16, len(p.lines)+len(p.lines)/16)
 	r.take(0, i)
 	if !r.rest(pos) {
 		return row{}, false
