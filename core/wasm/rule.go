@@ -1,0 +1,287 @@
+package wasm
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"sync"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
+
+	"github.com/tocsinhq/tocsin/sdk/rule/abi"
+)
+
+// RuleOptions is a rule as it is configured.
+type RuleOptions struct {
+	ID     string          // stable: seeds the randomness, names the rule in logs and errors
+	Params json.RawMessage // a JSON object
+}
+
+// Rule is one configured rule. It is used by one goroutine at a time; rules of one instance take turns.
+type Rule struct {
+	module  *Module
+	id      string
+	hash    uint64 // of id
+	params  []byte // block
+	handle  uint32
+	logger  zerolog.Logger
+	logs    *rate.Limiter
+	dropped int // log lines; guarded by the instance's mu
+
+	mu         sync.Mutex
+	in         *instance
+	alone      bool // it failed in company once
+	closed     bool
+	configured bool // in this instance
+	first      bool // nothing was evaluated in this instance yet
+	sent       *abi.Dictionary
+	sequence   uint64
+	results    *abi.ResultDecoder
+	verdicts   []abi.Verdict
+	window     abi.Window
+}
+
+// Evaluation is what one evaluation yielded.
+type Evaluation struct {
+	Verdicts  []abi.Verdict // valid until the next evaluation of the rule
+	NoVerdict bool          // insufficient data: states stay as they are
+	Fuel      uint64        // used; the same on every machine
+}
+
+// NewRule checks the parameters and configures the rule in an instance, so that a wrong parameter is found at once.
+func (m *Module) NewRule(ctx context.Context, opts RuleOptions) (*Rule, error) {
+	params, err := abi.EncodeParams(m.manifest.Params, opts.Params)
+	if err != nil {
+		return nil, &Error{Class: GuestFailed, Module: m.name, Rule: opts.ID, Detail: err.Error()}
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(opts.ID))
+	r := &Rule{
+		module: m, id: opts.ID, hash: h.Sum64(), params: params,
+		logger:  m.host.logger.With().Str("rule", opts.ID).Str("module", m.name).Logger(),
+		logs:    rate.NewLimiter(rate.Limit(m.limits.LogLines), m.limits.LogLines),
+		results: abi.NewResultDecoder(abi.ResultLimits{Alerts: m.limits.Alerts}),
+	}
+	m.mu.Lock()
+	if m.mu.closed {
+		m.mu.Unlock()
+		return nil, &Error{Class: BadModule, Module: m.name, Rule: opts.ID, Detail: "the module is closed"}
+	}
+	m.mu.rules++
+	if m.manifest.Shared {
+		m.mu.next++
+		r.handle = m.mu.next
+	}
+	m.mu.Unlock()
+
+	r.mu.Lock()
+	err = r.inInstance(ctx, func(*instance) error { return nil })
+	r.mu.Unlock()
+	if err != nil {
+		return nil, errors.Join(m.named(opts.ID, err), r.Close(ctx))
+	}
+	return r, nil
+}
+
+// Eval evaluates the rule over a window whose series are named by dict. A dictionary must not be changed after it was
+// passed: another one, of another generation, takes its place. After an error, whose type is *[Error], the rule is
+// configured anew at the next call.
+func (r *Rule) Eval(ctx context.Context, dict *abi.Dictionary, w *abi.Window) (Evaluation, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var result Evaluation
+	if err := ctx.Err(); err != nil {
+		return result, fmt.Errorf("evaluate rule %s: %w", r.id, err)
+	}
+	if err := r.checkWindow(w); err != nil {
+		return result, r.module.named(r.id, err)
+	}
+	r.sequence++
+	err := r.inInstance(ctx, func(in *instance) (err error) {
+		result, err = r.evaluate(in, dict, w)
+		return err
+	})
+	if err != nil {
+		return Evaluation{}, r.module.named(r.id, err)
+	}
+	return result, nil
+}
+
+// Close gives the rule's place back.
+func (r *Rule) Close(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	if r.in != nil {
+		r.drop(ctx)
+	}
+	r.module.mu.Lock()
+	r.module.mu.rules--
+	r.module.mu.Unlock()
+	return nil
+}
+
+// drop tells a shared instance that the rule is gone.
+func (r *Rule) drop(ctx context.Context) {
+	in := r.in
+	in.mu.Lock()
+	if !in.dead.Load() && in.guest.drop != nil && r.configured {
+		in.begin(dropping, r, r.module.limits.Fuel)
+		if _, err := in.call(in.guest.drop, uint64(r.handle)); err != nil {
+			in.close(ctx)
+		}
+		in.phase, in.rule = idle, nil
+	}
+	in.mu.Unlock()
+	r.module.leave(ctx, in)
+	r.in = nil
+}
+
+// inInstance runs work in a live instance in which the rule is configured. Whatever fails costs the instance.
+func (r *Rule) inInstance(ctx context.Context, work func(*instance) error) error {
+	if r.closed {
+		return failed(GuestFailed, "the rule is closed")
+	}
+	for {
+		if r.in == nil {
+			in, err := r.module.place(ctx, r.alone)
+			if err != nil {
+				return err
+			}
+			r.in, r.configured, r.first, r.sent = in, false, true, nil
+		}
+		in := r.in
+		in.mu.Lock()
+		if in.dead.Load() { // another rule has brought it down
+			in.mu.Unlock()
+			r.module.leave(ctx, in)
+			r.in = nil
+			continue
+		}
+		err := r.run(in, work)
+		if err != nil {
+			in.close(ctx)
+		}
+		in.phase, in.rule = idle, nil
+		in.mu.Unlock()
+		if err != nil {
+			r.module.leave(ctx, in)
+			r.in = nil
+			r.alone = true
+		}
+		return err
+	}
+}
+
+func (r *Rule) run(in *instance, work func(*instance) error) error {
+	if !r.configured {
+		in.begin(configuring, r, r.module.limits.Fuel)
+		in.seed, in.random = seedOf(r.id, 0), nil
+		ptr, view, err := in.buffer(abi.SlotParams, uint64(len(r.params)))
+		if err != nil {
+			return err
+		}
+		copy(view, r.params)
+		code, err := in.call(in.guest.configure, uint64(r.handle), uint64(ptr), uint64(len(r.params)))
+		if err == nil {
+			err = in.status(abi.ExportConfigure, code)
+		}
+		in.flush()
+		if err != nil {
+			return err
+		}
+		r.configured = true
+	}
+	err := work(in)
+	in.flush()
+	return err
+}
+
+func (r *Rule) checkWindow(w *abi.Window) error {
+	series, samples := 0, 0
+	for i := range w.Inputs {
+		series += len(w.Inputs[i].Series)
+		samples += len(w.Inputs[i].Values)
+	}
+	switch limits := r.module.limits; {
+	case series > limits.Series:
+		return failed(MemoryLimit, "the window has %d series, the limit is %d: narrow the selector", series, limits.Series)
+	case samples > limits.Samples:
+		return failed(MemoryLimit, "the window has %d samples, the limit is %d: narrow the selector or the window", samples, limits.Samples)
+	}
+	return nil
+}
+
+// evaluate sends what is new and calls the guest once.
+func (r *Rule) evaluate(in *instance, dict *abi.Dictionary, w *abi.Window) (Evaluation, error) {
+	in.begin(naming, r, r.module.limits.Fuel)
+	in.now = w.Time
+	in.seed, in.random = seedOf(r.id, w.Sequence), nil
+	r.window = *w
+	r.window.Generation = dict.Generation
+	if r.first {
+		r.window.Flags |= abi.WindowFirst
+	}
+	if r.sent == nil || r.sent != dict && r.sent.Generation != dict.Generation {
+		if err := r.name(in, dict); err != nil {
+			return Evaluation{}, err
+		}
+		r.window.Flags |= abi.WindowSeriesChanged
+	}
+	in.phase = evaluating
+	size := abi.WindowSize(&r.window)
+	ptr, view, err := in.buffer(abi.SlotWindow, size)
+	if err != nil {
+		return Evaluation{}, err
+	}
+	abi.PutWindow(view, &r.window)
+	code, err := in.call(in.guest.eval, uint64(r.handle), uint64(ptr), size)
+	if err == nil {
+		err = in.status(abi.ExportEval, code)
+	}
+	if err != nil {
+		return Evaluation{}, err
+	}
+	result := Evaluation{Fuel: in.budget - in.left()}
+	r.first = false
+	if abi.StatusCode(code) == abi.NoVerdict {
+		result.NoVerdict = true
+		return result, nil
+	}
+	if len(in.emitted) == 0 {
+		return result, nil // nothing to say: all is well
+	}
+	if r.verdicts, err = r.results.Decode(in.emitted, dict, r.verdicts); err != nil {
+		return Evaluation{}, failed(BadResult, "result: %s", err)
+	}
+	result.Verdicts = r.verdicts
+	return result, nil
+}
+
+// name sends the dictionary.
+func (r *Rule) name(in *instance, dict *abi.Dictionary) error {
+	block, err := abi.EncodeDictionary(dict, r.sent)
+	if err != nil {
+		return failed(MemoryLimit, "%s", err)
+	}
+	ptr, view, err := in.buffer(abi.SlotSeries, uint64(len(block)))
+	if err != nil {
+		return err
+	}
+	copy(view, block)
+	code, err := in.call(in.guest.series, uint64(r.handle), uint64(ptr), uint64(len(block)))
+	if err == nil {
+		err = in.status(abi.ExportSeries, code)
+	}
+	if err != nil {
+		return err
+	}
+	r.sent = dict
+	return nil
+}
