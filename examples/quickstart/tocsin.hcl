@@ -4,6 +4,7 @@
 #   tocsin run   examples/quickstart -var pagerduty_key=R0123456789…
 #   tocsin demo                       (this file, with simulated services and seconds instead of minutes)
 
+variable "listen"  { default = "127.0.0.1:9095" }
 variable "gateway" { default = "127.0.0.1:9113" }
 variable "odoo"    { default = "127.0.0.1:8069" }
 
@@ -21,7 +22,7 @@ variable "group_wait"     { default = "30s" }
 variable "group_interval" { default = "5m" }
 
 engine {
-  listen   = "127.0.0.1:9095"
+  listen   = var.listen
   data_dir = "data"
 }
 

@@ -1,0 +1,77 @@
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/core/wasm"
+	"github.com/tocsinhq/tocsin/sdk/schema"
+)
+
+// Catalog tells a configuration that is being loaded which plugins and modules there are and what they take.
+// It starts no process and runs no guest.
+func Catalog(e config.Engine, plugins []config.Plugin, blocks []config.Module) (config.Catalog, error) {
+	return &catalog{plugins: pluginFiles{dirs: e.PluginDirs, blocks: plugins}, modules: modules{blocks: blocks, dirs: e.ModuleDirs}}, nil
+}
+
+type catalog struct {
+	plugins pluginFiles
+	modules modules
+}
+
+// Kinds lists what may be named, for "did you mean".
+func (c *catalog) Kinds(what string) []string {
+	switch what {
+	case "source":
+		return slices.Sorted(maps.Keys(builtinSources()))
+	case "notifier":
+		return slices.Sorted(maps.Keys(builtinNotifiers()))
+	case "module":
+		return c.modules.names()
+	}
+	return nil
+}
+
+// Source returns the schema of a source kind.
+func (c *catalog) Source(kind string) (schema.Block, error) {
+	if newSource, ok := builtinSources()[kind]; ok {
+		return newSource().Schema(), nil
+	}
+	return c.plugins.schema("source", kind)
+}
+
+// Notifier returns the schema of a notifier kind.
+func (c *catalog) Notifier(kind string) (schema.Block, error) {
+	if newNotifier, ok := builtinNotifiers()[kind]; ok {
+		return newNotifier().Schema(), nil
+	}
+	return c.plugins.schema("notifier", kind)
+}
+
+// Module returns what the manifest of a rule module says.
+func (c *catalog) Module(name string) (config.ModuleSchema, error) {
+	code, err := c.modules.code(name)
+	if err != nil {
+		return config.ModuleSchema{}, err
+	}
+	manifest, err := wasm.ReadManifest(code)
+	if err != nil {
+		return config.ModuleSchema{}, fmt.Errorf("rule module %s: %w", name, err)
+	}
+	result := config.ModuleSchema{Params: schema.Block{Attributes: manifest.Params}}
+	for _, in := range manifest.Inputs {
+		var window time.Duration
+		if in.DefaultRange != "" {
+			if window, err = time.ParseDuration(in.DefaultRange); err != nil {
+				return config.ModuleSchema{}, fmt.Errorf("rule module %s, input %s: %w", name, in.Name, err)
+			}
+		}
+		result.Inputs = append(result.Inputs, config.ModuleInput{
+			Name: in.Name, Description: in.Description, DefaultSelect: in.DefaultMatch, DefaultWindow: window, Optional: in.Optional,
+		})
+	}
+	return result, nil
+}

@@ -1,0 +1,228 @@
+// Package engine puts the parts together: it is the only package that knows them all.
+//
+// The way of a sample through it: a source plugin (core/pluginhost) is asked by core/scrape, whose frames go to
+// core/window; when a round of collections is complete core/rule has the rules that read it judged by their modules
+// (core/wasm) and keeps their alerts (core/alert); core/route says which receiver should know what, and core/delivery
+// makes it so through a notifier plugin. Each decision on the way is written to core/journal.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/core/alert"
+	"github.com/tocsinhq/tocsin/core/delivery"
+	"github.com/tocsinhq/tocsin/core/journal"
+	"github.com/tocsinhq/tocsin/core/pluginhost"
+	"github.com/tocsinhq/tocsin/core/route"
+	"github.com/tocsinhq/tocsin/core/rule"
+	"github.com/tocsinhq/tocsin/core/scrape"
+	"github.com/tocsinhq/tocsin/core/state"
+	"github.com/tocsinhq/tocsin/core/wasm"
+	"github.com/tocsinhq/tocsin/core/window"
+	"github.com/tocsinhq/tocsin/sdk/frame"
+)
+
+// Options of an engine.
+type Options struct {
+	Config     *config.Config
+	Logger     zerolog.Logger
+	Executable string // the tocsin binary, re-executed for built-in plugins; "": this process's own
+	Version    string
+
+	// OnCollect hears of every collection, and OnDecision of every line of the journal. They must not block.
+	OnCollect  func(scrape.Observation)
+	OnDecision func(alert.Decision)
+}
+
+// Engine is a running Tocsin.
+type Engine struct {
+	options Options
+	logger  zerolog.Logger
+	opened  closers
+
+	journal *journal.Journal
+	alerts  *alert.Store
+	windows *window.Store
+	plugins *pluginhost.Host
+	wasm    *wasm.Host
+	rules   *rule.Manager
+	routes  *route.Node
+	ledger  *delivery.Ledger
+	scrape  *scrape.Manager
+
+	sources     []scrape.Source
+	definitions []rule.Definition
+
+	changed  chan struct{} // alerts changed: routes have to be computed again
+	listener net.Listener
+	ready    readiness
+	wg       sync.WaitGroup // the routing loop and the HTTP server
+}
+
+// New opens everything that the configuration needs and starts the plugin processes: whatever can fail, fails here.
+// Nothing is collected, judged or sent before [Engine.Start].
+func New(ctx context.Context, o Options) (_ *Engine, err error) {
+	if o.Executable == "" {
+		if o.Executable, err = os.Executable(); err != nil {
+			return nil, fmt.Errorf("find the tocsin binary, which serves the built-in plugins: %w", err)
+		}
+	}
+	e := &Engine{options: o, logger: o.Logger, changed: make(chan struct{}, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.opened.close(context.WithoutCancel(ctx)))
+		}
+	}()
+	for _, open := range []func(context.Context) error{
+		e.openState, e.openPlugins, e.openSources, e.openRules, e.openDelivery, e.listen,
+	} {
+		if err := open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// openState opens data_dir: the durable state, the alerts in it and the journal.
+func (e *Engine) openState(context.Context) error {
+	dir := e.options.Config.Engine.DataDir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make data_dir: %w", err)
+	}
+	store, err := state.Open(filepath.Join(dir, "state.db"))
+	if err != nil {
+		return err
+	}
+	e.opened.push("state", func(context.Context) error { return store.Close() })
+
+	e.journal, err = journal.Open(journal.Options{Path: filepath.Join(dir, "journal.jsonl"), Logger: e.logger})
+	if err != nil {
+		return err
+	}
+	e.opened.push("journal", func(context.Context) error { return e.journal.Close() })
+	if e.options.OnDecision != nil {
+		e.journal.Subscribe(e.options.OnDecision)
+	}
+
+	if e.alerts, err = alert.OpenStore(store); err != nil {
+		return fmt.Errorf("load alerts: %w", err)
+	}
+	e.ledger, err = delivery.New(delivery.Options{State: store})
+	return err
+}
+
+// openPlugins prepares the host of plugin processes; processes start as sources and notifiers ask for them.
+func (e *Engine) openPlugins(context.Context) (err error) {
+	e.plugins, err = pluginhost.New(pluginhost.Options{Logger: e.logger, Command: e.pluginCommand})
+	if err != nil {
+		return err
+	}
+	e.opened.push("plugins", e.plugins.Close)
+	return nil
+}
+
+// openSources starts and configures the source plugins.
+func (e *Engine) openSources(ctx context.Context) error {
+	e.windows = window.New(window.Options{Logger: e.logger})
+	for _, s := range e.options.Config.Sources {
+		plugin, err := e.plugins.Source(ctx, s.Kind, s.Name, s.Settings, e.pluginEnv("source", s.Kind))
+		if err != nil {
+			return fmt.Errorf("%s: source %q %q: %w", s.Range, s.Kind, s.Name, err)
+		}
+		e.sources = append(e.sources, scrape.Source{
+			Name: sourceName(s), Job: s.Name, Collector: plugin,
+			Targets: s.Targets, Interval: s.Interval, Timeout: s.Timeout, Labels: s.Labels,
+		})
+	}
+	e.scrape = scrape.New(scrape.Options{
+		Logger: e.logger,
+		Open: func(target frame.Labels, interval time.Duration) scrape.Windows {
+			return e.windows.Open(target, interval)
+		},
+		OnRound:   func(source string, at time.Time) { e.rules.Round(source, at) },
+		OnCollect: e.options.OnCollect,
+	})
+	return nil
+}
+
+// openDelivery starts and configures the notifier plugins and loads the ledger.
+func (e *Engine) openDelivery(ctx context.Context) error {
+	cfg := e.options.Config
+	var receivers []delivery.Receiver
+	for _, n := range cfg.Notifiers {
+		plugin, err := e.plugins.Notifier(ctx, n.Kind, n.Name, n.Settings, e.pluginEnv("notifier", n.Kind))
+		if err != nil {
+			return fmt.Errorf("%s: notifier %q %q: %w", n.Range, n.Kind, n.Name, err)
+		}
+		receivers = append(receivers, delivery.Receiver{Name: n.Name, Ref: n.Ref(), Sender: plugin, SendResolved: n.SendResolved})
+	}
+	e.routes = routeTree(cfg.Route)
+	var err error
+	e.ledger, err = delivery.New(delivery.Options{
+		State: e.state, Receivers: receivers, Record: e.journal.Record, Settled: e.forget,
+		ExternalURL: cfg.Engine.ExternalURL, Logger: e.logger,
+	})
+	return err
+}
+
+// listen opens the HTTP listener, so that a taken port is known before anything runs.
+func (e *Engine) listen(context.Context) (err error) {
+	network, address := "tcp", e.options.Config.Engine.Listen
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		network, address = "unix", path
+	}
+	if e.listener, err = net.Listen(network, address); err != nil {
+		return fmt.Errorf("engine.listen: %w", err)
+	}
+	e.opened.push("listener", func(context.Context) error {
+		if err := e.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return nil
+}
+
+// Addr is where the engine answers HTTP.
+func (e *Engine) Addr() net.Addr { return e.listener.Addr() }
+
+// Start begins to collect, to judge and to send. The engine then runs until [Engine.Stop].
+func (e *Engine) Start(context.Context) error {
+	e.serve()
+	e.routing.Go(e.routeChanges)
+	e.ledger.Start()
+	e.opened.push("delivery", e.ledger.Stop)
+	e.opened.push("routing", func(context.Context) error {
+		close(e.changed)
+		e.routing.Wait()
+		return nil
+	})
+	if err := e.rules.Start(e.definitions); err != nil {
+		return err
+	}
+	e.opened.push("rules", e.rules.Stop)
+	if err := e.scrape.Start(e.sources); err != nil {
+		return err
+	}
+	e.opened.push("scrape", e.scrape.Stop)
+	e.ready.Store(true)
+	e.logger.Info().Stringer("address", e.Addr()).Int("rules", len(e.definitions)).Int("sources", len(e.sources)).Msg("tocsin runs")
+	return nil
+}
+
+// Stop ends everything in the order of the data's way, so that what was decided can still be sent: it stops to collect,
+// then to judge, lets delivery end what is in flight, and closes what is below. ctx bounds it.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.ready.Store(false)
+	return e.opened.close(ctx)
+}

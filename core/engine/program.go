@@ -1,0 +1,58 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tocsinhq/tocsin/core/rule"
+	"github.com/tocsinhq/tocsin/core/wasm"
+	"github.com/tocsinhq/tocsin/core/window"
+	"github.com/tocsinhq/tocsin/sdk/rule/abi"
+)
+
+// program is a rule as the rule manager sees it: the window it reads and the module that judges it.
+// It is used by one evaluation at a time.
+type program struct {
+	view   *window.View
+	rule   *wasm.Rule
+	inputs []string // names, for people
+	window abi.Window
+}
+
+// Eval reads the window as it stands at that moment and asks the module.
+func (p *program) Eval(ctx context.Context, at time.Time) (rule.Evaluation, error) {
+	p.window.Sequence++
+	p.window.Time = at.UnixMilli()
+	dictionary := p.view.Read(at, &p.window)
+
+	result := rule.Evaluation{Complete: true}
+	var missing []string
+	for i, in := range p.window.Inputs {
+		switch {
+		case in.TargetsAnswered < in.TargetsExpected:
+			result.Complete = false
+			missing = append(missing, fmt.Sprintf("input %s: %d of %d targets did not answer", p.inputs[i], in.TargetsExpected-in.TargetsAnswered, in.TargetsExpected))
+		case len(in.Series) == 0:
+			missing = append(missing, fmt.Sprintf("input %s matches no series", p.inputs[i]))
+		}
+		if len(in.Series) == 0 {
+			result.Empty = true
+		}
+	}
+	result.Missing = strings.Join(missing, "; ")
+
+	verdict, err := p.rule.Eval(ctx, dictionary, &p.window)
+	if err != nil {
+		return rule.Evaluation{}, err
+	}
+	result.Verdicts, result.NoVerdict, result.Fuel = verdict.Verdicts, verdict.NoVerdict, verdict.Fuel
+	return result, nil
+}
+
+// Close ends the demand on the window and gives the module's memory back.
+func (p *program) Close(ctx context.Context) error {
+	p.view.Close()
+	return p.rule.Close(ctx)
+}

@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/tocsinhq/tocsin/config"
+)
+
+// sourceName is how the parts of the engine call a source: "http.gateway".
+func sourceName(s config.Source) string { return s.Kind + "." + s.Name }
+
+// reads tells whether a selector can match series of the source: none of its matchers contradicts the labels that the
+// source gives to all its series. Labels that a page brings along are not known here.
+func reads(matchers []*labels.Matcher, s config.Source) bool {
+	for _, m := range matchers {
+		value, known := s.Labels[m.Name]
+		if m.Name == "job" && !known {
+			value, known = s.Name, true
+		}
+		if known && !m.Matches(value) {
+			return false
+		}
+	}
+	return true
+}
+
+// sourcesOf returns the sources that the inputs read, and the shortest of their intervals: how often their rule is judged.
+func sourcesOf(inputs []config.Input, sources []config.Source) (names []string, interval time.Duration) {
+	for _, s := range sources {
+		for _, in := range inputs {
+			if !reads(in.Matchers, s) {
+				continue
+			}
+			names = append(names, sourceName(s))
+			if interval == 0 || s.Interval < interval {
+				interval = s.Interval
+			}
+			break
+		}
+	}
+	return names, interval
+}
