@@ -3,10 +3,13 @@ package httpsource
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -39,11 +42,17 @@ type draft struct {
 	odd    bool          // the page must not be predicted from
 }
 
+// skeletons is the memory of pages that changed, for other pages that do.
+var skeletons sync.Pool
+
 // expect makes room for a page of about as many bytes and lines.
 func (d *draft) expect(bytes, lines int) {
-	d.fixed = make([]byte, 0, bytes)
-	d.ends = make([]uint32, 0, lines)
-	d.lines = make([]line, 0, lines)
+	used, ok := skeletons.Get().(*skeleton)
+	if ok && cap(used.fixed) >= bytes && cap(used.ends) >= lines && cap(used.lines) >= lines {
+		d.fixed, d.ends, d.lines = used.fixed[:0], used.ends[:0], used.lines[:0]
+	} else {
+		d.fixed, d.ends, d.lines = make([]byte, 0, bytes), make([]uint32, 0, lines), make([]line, 0, lines)
+	}
 	d.values = slices.Grow(d.values, max(0, lines-len(d.values)))
 }
 
@@ -55,15 +64,16 @@ func (d *draft) add(l line, value float64, stamp int64) {
 	d.row.stamp(stamp)
 }
 
-// resolve returns the ref of a series. The labels are checked as Prometheus does before it stores them.
-func (d *draft) resolve(set labels.Labels, previous int32) (ref int32, err error) {
-	if set, err = d.split(set); err != nil {
+// resolve returns the ref of the series whose labels are in pairs, sorted and with values. They are checked as
+// Prometheus does before it stores them. previous is the ref of a line nearby, or negative.
+func (d *draft) resolve(previous int32) (ref int32, err error) {
+	if err := checkNames(d.pairs); err != nil {
 		return 0, err
 	}
 	if d.known.table == nil {
 		d.known.reset(d.old.hashes, cap(d.fresh))
 	}
-	hash := set.Hash()
+	hash := hashOf(d.pairs)
 	ref, ok := d.known.find(hash, d)
 	if ok {
 		return ref, nil
@@ -75,7 +85,7 @@ func (d *draft) resolve(set labels.Labels, previous int32) (ref int32, err error
 	}
 	ls, err := d.words.convert(d.pairs, near)
 	if err != nil {
-		return 0, fmt.Errorf("%w in %.200q", err, set.String())
+		return 0, fmt.Errorf("%w in %.200q", err, frame.Labels(d.pairs).String())
 	}
 	d.fresh = append(d.fresh, frame.Series{Labels: ls})
 	d.hashes = append(d.hashes, hash)
@@ -83,36 +93,90 @@ func (d *draft) resolve(set labels.Labels, previous int32) (ref int32, err error
 	return ref, nil
 }
 
-// split puts the labels of set into pairs. It drops those without a value, which are no labels, and refuses a set
-// without a metric name or with a name twice.
-func (d *draft) split(set labels.Labels) (labels.Labels, error) {
-	empty := d.collect(set)
-	if empty {
-		set = labels.NewBuilder(set).Labels()
-		d.collect(set)
-	}
+// checkNames refuses a label set without a metric name or with a name twice.
+func checkNames(pairs []frame.Label) error {
 	named, last := false, ""
-	for i := range d.pairs { // in the order of names
-		name := d.pairs[i].Name
+	for i := range pairs {
+		name := pairs[i].Name
 		if name == last {
-			return set, fmt.Errorf("a label name is empty or there twice in %.200s", set)
+			return fmt.Errorf("a label name is empty or there twice in %.200s", frame.Labels(pairs))
 		}
 		named = named || name == frame.MetricName
 		last = name
 	}
 	if !named {
-		return set, fmt.Errorf("a series has no metric name: %.200s", set)
+		return fmt.Errorf("a series has no metric name: %.200s", frame.Labels(pairs))
 	}
-	return set, nil
+	return nil
 }
 
-func (d *draft) collect(set labels.Labels) (empty bool) {
+// seed of all hashes, which live as long as the process.
+var seed = maphash.MakeSeed()
+
+func hashOf(pairs []frame.Label) uint64 {
+	hash := uint64(len(pairs))
+	for i := range pairs {
+		hash = (hash ^ maphash.String(seed, pairs[i].Name)) * 0x9e3779b97f4a7c15
+		hash = (hash ^ maphash.String(seed, pairs[i].Value)) * 0x9e3779b97f4a7c15
+	}
+	return hash ^ hash>>32
+}
+
+// collect puts the labels of set into pairs. Those without a value are no labels.
+func (d *draft) collect(set labels.Labels) {
+	if d.gather(set) {
+		d.gather(labels.NewBuilder(set).Labels())
+	}
+}
+
+func (d *draft) gather(set labels.Labels) (empty bool) {
 	d.pairs = d.pairs[:0]
 	set.Range(func(l labels.Label) {
 		empty = empty || l.Value == ""
 		d.pairs = append(d.pairs, frame.Label(l))
 	})
 	return empty
+}
+
+// split puts the labels of a series as it is written into pairs, if it is written plainly: name{a="b",c="d"} without
+// spaces, escapes, quoted names and empty values. The parser has accepted it already. The strings in pairs share
+// memory with series.
+func (d *draft) split(series []byte) bool {
+	text := unsafe.String(unsafe.SliceData(series), len(series))
+	if len(text) > 64<<10 || strings.IndexByte(text, '\\') >= 0 {
+		return false // labels of 16 MB and more are for the parser to refuse
+	}
+	name, rest, _ := strings.Cut(text, "{")
+	if !plain(name) {
+		return false
+	}
+	d.pairs = append(d.pairs[:0], frame.Label{Name: frame.MetricName, Value: name})
+	for rest != "" && rest != "}" {
+		label, value, ok := strings.Cut(rest, `="`)
+		end := strings.IndexByte(value, '"')
+		if !ok || end <= 0 || !plain(label) {
+			return false
+		}
+		d.pairs = append(d.pairs, frame.Label{Name: label, Value: value[:end]})
+		rest = strings.TrimPrefix(value[end+1:], ",")
+	}
+	for i := 1; i < len(d.pairs); i++ {
+		if d.pairs[i].Name < d.pairs[i-1].Name {
+			slices.SortStableFunc(d.pairs, func(a, b frame.Label) int { return strings.Compare(a.Name, b.Name) })
+			break
+		}
+	}
+	return true
+}
+
+// plain tells whether a name is one that needs no quotes.
+func plain(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; !isLetter(c) && c-'0' > 9 && c != ':' {
+			return false
+		}
+	}
+	return name != ""
 }
 
 func (d *draft) labelsOf(ref int32) frame.Labels {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -77,9 +78,7 @@ func (f *fetcher) get(ctx context.Context, e endpoint, timeout time.Duration, li
 	if err != nil {
 		return body{bytes: buf}, fmt.Errorf("make the request: %w", err)
 	}
-	for name, values := range f.header {
-		request.Header[name] = values
-	}
+	maps.Copy(request.Header, f.header)
 	if timeout > 0 {
 		request.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", strconv.FormatFloat(timeout.Seconds(), 'f', -1, 64))
 	}

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
+
+	"github.com/tocsinhq/tocsin/sdk/frame"
 )
 
 // learn reads part of a text page with Prometheus' parser and appends it to the draft: in[from:to] is of the page,
@@ -54,12 +57,15 @@ func (d *draft) learn(in []byte, from, to int) (err error) {
 		if start < done { // a line ended where we did not see it; that would be a fault of ours
 			d.odd, done = true, start
 		}
-		parser.Labels(&set)
-		if previous, err = d.resolve(set, previous); err != nil {
+		if d.normalizes() || !d.split(series) {
+			parser.Labels(&set)
+			d.collect(set)
+		}
+		if previous, err = d.resolve(previous); err != nil {
 			return err
 		}
 		l := line{ref: previous, head: uint32(len(d.fixed) - d.end() + start - done), meta: d.meta, bits: bits}
-		l.kind = d.metas[d.meta].kindOf(d.labelsOf(previous).Get(labels.MetricName))
+		l.kind = d.metas[d.meta].kindOf(d.labelsOf(previous).Get(frame.MetricName))
 		at := start + len(series)
 		for in[at] == ' ' || in[at] == '\t' && d.format == promText {
 			at++
@@ -77,6 +83,12 @@ func (d *draft) parser(in []byte) textparse.Parser {
 		return textparse.NewOpenMetricsParser(in, symbols)
 	}
 	return textparse.NewPromParser(in, symbols, false)
+}
+
+// normalizes tells whether the parser rewrites label values: le and quantile, as the declaration in force says.
+func (d *draft) normalizes() bool {
+	kind := d.metas[d.meta].kind
+	return kind == model.MetricTypeHistogram || kind == model.MetricTypeSummary
 }
 
 // own is the timestamp that counts.

@@ -59,7 +59,7 @@ func oracle(text []byte, f format) ([]sample, error) {
 		if _, twice := set.HasDuplicateLabelNames(); twice {
 			return nil, errors.New("duplicate label")
 		}
-		if !set.Has(labels.MetricName) || !set.IsValid(model.UTF8Validation) {
+		if !set.Has(model.MetricNameLabel) || !set.IsValid(model.UTF8Validation) {
 			return nil, errors.New("invalid")
 		}
 		_, stamp, value := parser.Series()

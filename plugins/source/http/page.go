@@ -18,7 +18,7 @@ type page struct {
 	mu     sync.Mutex // one page at a time
 	used   time.Time  // guarded by the mutex of Source
 	layout *frame.Layout
-	hashes []uint64 // of the label sets of layout, as [labels.Labels.Hash]
+	hashes []uint64 // of the label sets of layout, see hashOf
 	limit  int      // of series, for which lines were dropped
 	honor  bool     // timestamps count
 
@@ -126,6 +126,7 @@ func (p *page) settle(d *draft) row {
 		p.layout = &frame.Layout{Series: slices.Clip(kept)}
 		p.hashes = slices.Clip(hashes)
 	}
+	skeletons.Put(&skeleton{fixed: p.fixed, ends: p.ends, lines: p.lines})
 	p.skeleton = d.skeleton
 	p.odd, p.dropped = d.odd, dropped
 	p.dense = !dropped && len(kept) == len(d.lines)

@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/tocsinhq/tocsin/sdk/frame"
 )
 
 // readProtobuf reads a page of delimited MetricFamily messages.
@@ -70,10 +72,11 @@ func (d *draft) learnProtobuf(in []byte) (err error) {
 			l.ref, l.kind = old.lines[i].ref, old.lines[i].kind
 		} else {
 			parser.Labels(&set)
-			if l.ref, err = d.resolve(set, previous); err != nil {
+			d.collect(set)
+			if l.ref, err = d.resolve(previous); err != nil {
 				return err
 			}
-			l.kind = d.metas[d.meta].kindOf(d.labelsOf(l.ref).Get(labels.MetricName))
+			l.kind = d.metas[d.meta].kindOf(d.labelsOf(l.ref).Get(frame.MetricName))
 		}
 		previous = l.ref
 		d.fixed = append(d.fixed, series...)

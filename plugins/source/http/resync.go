@@ -36,7 +36,7 @@ type resyncer struct {
 
 	held    int  // where the lines collected for the parser begin; they end at the position reached
 	near    int  // the line of the page before that is next if nothing differs
-	missed  int  // lines that were looked for in vain
+	missed  int  // lines looked for in vain since the last that was found
 	whole   bool // the end of the page is that of the page before
 	index   []int32
 	scratch []byte
@@ -49,6 +49,9 @@ func (r *resyncer) rest(pos int) bool {
 		u := r.unitAt(pos)
 		j := r.find(pos, u)
 		if j < 0 {
+			if r.missed > 100+len(r.page.lines)/4 {
+				return false // another page altogether
+			}
 			pos = u.next
 			continue
 		}
@@ -213,10 +216,11 @@ func (r *resyncer) find(pos int, u unit) int {
 	}
 	for j := r.near; j < min(r.near+8, len(r.page.lines)); j++ {
 		if r.matches(pos, u, j) {
+			r.missed = 0
 			return j
 		}
 	}
-	if r.missed++; r.missed <= 4 {
+	if r.missed++; r.missed <= 4 && r.index == nil {
 		return -1 // few lines differ: to parse them is cheaper than an index
 	}
 	if r.index == nil {
@@ -225,6 +229,7 @@ func (r *resyncer) find(pos int, u unit) int {
 	mask := uint64(len(r.index) - 1)
 	for at := maphash.Bytes(seed, r.text[u.series:u.value]) & mask; r.index[at] != 0; at = (at + 1) & mask {
 		if j := int(r.index[at] - 1); r.matches(pos, u, j) {
+			r.missed = 0
 			return j
 		}
 	}
@@ -238,9 +243,6 @@ func (r *resyncer) matches(pos int, u unit, j int) bool {
 	}
 	return bytes.Equal(r.text[pos:u.value], before[r.page.lines[j].head:])
 }
-
-// seed of the hashes of one process' indices.
-var seed = maphash.MakeSeed()
 
 // buildIndex makes an open hash table of line + 1 by the series as it is written.
 func (r *resyncer) buildIndex() {

@@ -10,8 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -87,7 +86,7 @@ func TestTLS(t *testing.T) {
 	start := func(auth tls.ClientAuthType) *httptest.Server {
 		server := httptest.NewUnstartedServer(text("a 1\n"))
 		server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: trusted, ClientAuth: auth, MinVersion: tls.VersionTLS12}
-		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
 		server.StartTLS()
 		t.Cleanup(server.Close)
 		return server
