@@ -76,7 +76,8 @@ func fromResultMessage(m *pluginpb.SendResponse) (Result, error) {
 		r.Detail = strings.ToValidUTF8(r.Detail[:maxDetail], "") + "…"
 	}
 	if len(r.Reference) > maxReference {
-		return Result{}, fmt.Errorf("the plugin answered with a reference of %d bytes, the limit is %d", len(r.Reference), maxReference)
+		r.Reference = "" // what was delivered stays delivered
+		r.Detail = fmt.Sprintf("a reference of more than %d bytes was left out. %s", maxReference, r.Detail)
 	}
 	return r, nil
 }
