@@ -2,9 +2,11 @@ package httpsource
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,7 +111,31 @@ func (s *settings) check() schema.Diagnostics {
 			blame("is not a URL such as http://proxy:3128", "proxy_url")
 		}
 	}
+	diags = append(diags, s.checkFiles()...)
 	return append(diags, s.checkCredentials()...)
+}
+
+// checkFiles refuses relative paths: a plugin runs in a directory of its own, they would not mean what was meant.
+func (s *settings) checkFiles() schema.Diagnostics {
+	files := map[string]string{
+		"bearer_token_file": s.BearerTokenFile, "tls.ca_file": s.TLS.CAFile, "tls.cert_file": s.TLS.CertFile, "tls.key_file": s.TLS.KeyFile,
+	}
+	if a := s.BasicAuth; a != nil {
+		files["basic_auth.username_file"], files["basic_auth.password_file"] = a.UsernameFile, a.PasswordFile
+	}
+	if a := s.Authorization; a != nil {
+		files["authorization.credentials_file"] = a.CredentialsFile
+	}
+	if o := s.OAuth2; o != nil {
+		files["oauth2.client_secret_file"] = o.ClientSecretFile
+	}
+	var diags schema.Diagnostics
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		if file := files[path]; file != "" && !filepath.IsAbs(file) {
+			diags = append(diags, schema.Diagnostic{Path: strings.Split(path, "."), Summary: fmt.Sprintf("file %q must be an absolute path", file)})
+		}
+	}
+	return diags
 }
 
 // checkCredentials allows one way to authenticate.
