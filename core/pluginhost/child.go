@@ -32,6 +32,7 @@ type child struct {
 	handshake *firstLine
 
 	mu           sync.Mutex
+	aborted      bool // it is not to be started any more
 	handshakeErr error
 
 	exited chan struct{} // closed when the process is reaped
@@ -57,18 +58,23 @@ func (c *child) Start(context.Context) error {
 	}
 	defer stderrW.Close()
 
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.aborted {
+		return errors.Join(errors.New("the start was cancelled"), lifeline.Close(), stdout.Close(), stderr.Close())
+	}
 	path, files := c.path, []*os.File{stdin, stdoutW, stderrW}
 	if c.file != nil {
 		path, files = "/proc/self/fd/3", append(files, c.file)
 	}
-	c.process, err = c.spawner.start(path, append([]string{c.path}, c.args...), &os.ProcAttr{
+	process, err := c.spawner.start(path, append([]string{c.path}, c.args...), &os.ProcAttr{
 		Dir: c.dir, Env: c.env, Files: files, Sys: processAttributes(),
 	})
 	if err != nil {
 		return errors.Join(err, lifeline.Close(), stdout.Close(), stderr.Close())
 	}
-	forbidCoreDump(c.process.Pid)
-	c.lifeline, c.stdout, c.stderr = lifeline, stdout, stderr
+	forbidCoreDump(process.Pid)
+	c.process, c.lifeline, c.stdout, c.stderr = process, lifeline, stdout, stderr
 	c.work.Go(c.readStdout)
 	c.work.Go(c.readStderr)
 	c.work.Go(c.reap)
@@ -185,8 +191,11 @@ func (c *child) Wait(ctx context.Context) error {
 	}
 }
 
-// Kill implements go-plugin's runner. It does not wait.
+// Kill implements go-plugin's runner. It does not wait. A process that was not started yet will not be.
 func (c *child) Kill(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.aborted = true
 	if c.process != nil {
 		c.kill()
 	}

@@ -166,8 +166,8 @@ func (i *instance) answered(err error) error {
 
 func (i *instance) translate(err error) error {
 	switch {
-	case errors.Is(err, plugin.ErrNoInstance):
-		err = fmt.Errorf("%w: %w", err, ErrUnavailable)
+	case errors.Is(err, plugin.ErrNoInstance), errors.Is(err, plugin.ErrNotSent):
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case errors.Is(err, plugin.ErrConnection):
 		err = fmt.Errorf("%w: %w: %w", ErrUnavailable, ErrInterrupted, err)
 	}

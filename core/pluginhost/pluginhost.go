@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -51,6 +52,7 @@ type Host struct {
 	starts  atomic.Uint64 // names directories
 	ids     atomic.Uint64 // names instances
 	hurry   chan struct{} // closed when a Close has no time left
+	health  time.Duration // between two checks
 
 	mu          sync.Mutex
 	closed      bool
@@ -73,7 +75,7 @@ func New(options Options) (*Host, error) {
 		return nil, fmt.Errorf("plugin host: %w", err)
 	}
 	return &Host{
-		options: options, dir: dir, spawner: newSpawner(), hurry: make(chan struct{}), supervisors: map[key]*supervisor{},
+		options: options, dir: dir, spawner: newSpawner(), hurry: make(chan struct{}), supervisors: map[key]*supervisor{}, health: healthEvery,
 	}, nil
 }
 

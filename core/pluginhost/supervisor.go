@@ -111,7 +111,7 @@ func (s *supervisor) start() (*running, error) {
 
 // watch returns why the process is of no use any more, or nil when it is to be stopped.
 func (s *supervisor) watch(run *running) error {
-	ticker := time.NewTicker(healthEvery)
+	ticker := time.NewTicker(s.host.health)
 	defer ticker.Stop()
 	for misses := 0; ; {
 		select {
@@ -123,7 +123,7 @@ func (s *supervisor) watch(run *running) error {
 		case <-s.poke:
 			s.configureLost(run)
 		}
-		ctx, cancel := context.WithTimeout(s.ctx, healthWithin)
+		ctx, cancel := context.WithTimeout(s.ctx, min(healthWithin, s.host.health))
 		err := run.plugin.Health(ctx)
 		cancel()
 		switch {

@@ -14,21 +14,21 @@ import (
 var (
 	ErrNoInstance = errors.New("the plugin has no such instance")
 	ErrConnection = errors.New("the connection to the plugin broke")
+	// ErrNotSent comes with ErrConnection where the call did not reach the plugin.
+	ErrNotSent = errors.New("the plugin could not be reached")
 	ErrPanic      = errors.New("the plugin panicked")
 )
 
 const maxErrorText = 4 << 10 // bytes; the text travels in an HTTP/2 header
 
 // ToStatus turns what an author returned into what crosses the wire. A gRPC status that the author got from
-// elsewhere must not be taken for ours, so only the text is kept.
+// elsewhere must not be taken for ours, so only the text is kept. (A caller who cancels knows it without being told.)
 func ToStatus(err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, context.DeadlineExceeded):
 		return status.Error(codes.DeadlineExceeded, clip(err.Error()))
-	case errors.Is(err, context.Canceled):
-		return status.Error(codes.Canceled, clip(err.Error()))
 	default:
 		return status.Error(codes.Unknown, clip(err.Error()))
 	}
@@ -49,10 +49,16 @@ func FromStatus(err error) error {
 	case codes.DeadlineExceeded:
 		return caused(text, context.DeadlineExceeded)
 	case codes.Canceled:
+		if strings.Contains(text, "client connection is closing") { // by the supervisor, because the process is gone
+			return caused(text, ErrConnection)
+		}
 		return caused(text, context.Canceled)
 	case codes.NotFound:
 		return caused(text, ErrNoInstance)
 	case codes.Unavailable:
+		if strings.HasPrefix(text, "connection error: ") { // gRPC's words when there is none; an end during a call reads differently
+			return fmt.Errorf("%w: %w: %s", ErrConnection, ErrNotSent, text)
+		}
 		return caused(text, ErrConnection)
 	case codes.Internal:
 		if rest, ok := strings.CutPrefix(text, panicPrefix); ok {
