@@ -1,0 +1,298 @@
+package config
+
+import (
+	"bytes"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+)
+
+// body is the content of a block on its way to typed values. Its getters complain where a value is wrong and then
+// return the fallback, so that decoding goes on and finds the rest.
+type body struct {
+	l       *loader
+	block   *hcl.Block
+	content *hcl.BodyContent
+}
+
+// open checks a block's body for unknown attributes and blocks.
+func (l *loader) open(b *hcl.Block, attrs []string, blocks ...hcl.BlockHeaderSchema) body {
+	content, diags := b.Body.Content(bodySchema(attrs, blocks))
+	l.report(diags...)
+	return body{l: l, block: b, content: content}
+}
+
+func bodySchema(attrs []string, blocks []hcl.BlockHeaderSchema) *hcl.BodySchema {
+	s := &hcl.BodySchema{Blocks: blocks}
+	for _, name := range attrs {
+		s.Attributes = append(s.Attributes, hcl.AttributeSchema{Name: name})
+	}
+	return s
+}
+
+// has tells whether an attribute stands there.
+func (b body) has(name string) bool { return b.content.Attributes[name] != nil }
+
+// at is the place of an attribute's value, or of the block's header where it is absent.
+func (b body) at(name string) hcl.Range {
+	if attr := b.content.Attributes[name]; attr != nil {
+		return attr.Expr.Range()
+	}
+	return headerRange(b.block)
+}
+
+// nameAt is the place of an attribute's name.
+func (b body) nameAt(name string) hcl.Range { return b.content.Attributes[name].NameRange }
+
+// require complains if an attribute is absent. why says what it is for.
+func (b body) require(name, why string) bool {
+	if b.has(name) {
+		return true
+	}
+	b.l.errorf(headerRange(b.block), "Missing argument", "%s needs %q: %s", describe(b.block), name, why)
+	return false
+}
+
+// value evaluates an attribute. It reports false where the attribute is absent, null or wrong.
+func (b body) value(name string, want cty.Type) (cty.Value, bool) {
+	attr := b.content.Attributes[name]
+	if attr == nil {
+		return cty.NilVal, false
+	}
+	return b.l.valueOf(attr.Expr, want, name)
+}
+
+// valueOf evaluates an expression to an unmarked value of a type, not null. what names it in the complaint.
+func (l *loader) valueOf(expr hcl.Expression, want cty.Type, what string) (cty.Value, bool) {
+	v, ok := l.eval(expr)
+	if !ok {
+		return cty.NilVal, false
+	}
+	v, _ = v.UnmarkDeep()
+	if v.IsNull() {
+		return cty.NilVal, false
+	}
+	converted, err := convert.Convert(v, want)
+	if err != nil || !converted.IsWhollyKnown() {
+		l.errorf(expr.Range(), "Wrong type", "%s must be %s, not %s.", what, typeName(want), kindOf(v))
+		return cty.NilVal, false
+	}
+	return converted, true
+}
+
+// text is a string attribute.
+func (b body) text(name, fallback string) string {
+	if v, ok := b.value(name, cty.String); ok {
+		return v.AsString()
+	}
+	return fallback
+}
+
+// boolean is an attribute that is true or false.
+func (b body) boolean(name string, fallback bool) bool {
+	if v, ok := b.value(name, cty.Bool); ok {
+		return v.True()
+	}
+	return fallback
+}
+
+// integer is a whole number within bounds.
+func (b body) integer(name string, fallback, least, most int64) int64 {
+	v, ok := b.value(name, cty.Number)
+	if !ok {
+		return fallback
+	}
+	n, accuracy := v.AsBigFloat().Int64()
+	if accuracy != 0 || n < least || n > most {
+		b.l.errorf(b.at(name), "Value out of range", "%s must be a whole number from %d to %d.", name, least, most)
+		return fallback
+	}
+	return n
+}
+
+// duration is a duration attribute of at least least.
+func (b body) duration(name string, fallback, least time.Duration) time.Duration {
+	attr := b.content.Attributes[name]
+	if attr == nil {
+		return fallback
+	}
+	v, ok := b.l.eval(attr.Expr)
+	if !ok || v.IsNull() {
+		return fallback
+	}
+	secret := isSensitive(v)
+	v, _ = v.UnmarkDeep()
+	d, wrong := durationOf(v, secret)
+	if wrong == "" && d < least {
+		wrong = "it is " + formatDuration(d) + ", the least is " + formatDuration(least)
+		if secret {
+			wrong = "the least is " + formatDuration(least)
+		}
+	}
+	if wrong != "" {
+		b.l.errorf(attr.Expr.Range(), "Invalid duration", "%s: %s.", name, wrong)
+		return fallback
+	}
+	return d
+}
+
+// durationOf reads a duration; wrong says why it is none.
+func durationOf(v cty.Value, secret bool) (d time.Duration, wrong string) {
+	switch {
+	case v.Type() == cty.Number:
+		text := v.AsBigFloat().Text('g', 10)
+		return 0, "a number has no unit; write \"" + text + "s\" for seconds"
+	case v.Type() != cty.String:
+		return 0, "a duration such as \"5m\" is required, not " + kindOf(v)
+	}
+	d, err := parseDuration(v.AsString())
+	switch {
+	case err != nil && secret:
+		return 0, "the value is not a duration such as \"5m\""
+	case err != nil:
+		return 0, err.Error()
+	}
+	return d, ""
+}
+
+// formatDuration writes a duration without the zeros that Go adds: 5m, not 5m0s.
+func formatDuration(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// item is one element of a list, or one entry of a map, with its place.
+type item struct {
+	key    string // of a map
+	text   string
+	expr   hcl.Expression // of the element if it stands in the source, else of the whole attribute
+	secret bool
+}
+
+// list is an attribute that is a list of strings.
+func (b body) list(name string) (items []item, ok bool) {
+	attr := b.content.Attributes[name]
+	if attr == nil {
+		return nil, false
+	}
+	v, ok := b.l.eval(attr.Expr)
+	if !ok || v.IsNull() {
+		return nil, false
+	}
+	secret := isSensitive(v)
+	v, _ = v.UnmarkDeep()
+	if t := v.Type(); !t.IsTupleType() && !t.IsListType() && !t.IsSetType() {
+		b.l.errorf(attr.Expr.Range(), "Wrong type", "%s must be a list of strings, not %s.%s", name, kindOf(v), bracketHint(v))
+		return nil, false
+	}
+	parts, _ := hcl.ExprList(attr.Expr)
+	items = []item{}
+	for it, i := v.ElementIterator(), 0; it.Next(); i++ {
+		_, e := it.Element()
+		entry := item{expr: attr.Expr, secret: secret}
+		if len(parts) == v.LengthInt() {
+			entry.expr = parts[i]
+		}
+		text, err := convert.Convert(e, cty.String)
+		if err != nil || text.IsNull() {
+			b.l.errorf(entry.expr.Range(), "Wrong type", "%s must be a list of strings, this element is %s.", name, kindOf(e))
+			ok = false
+			continue
+		}
+		entry.text = text.AsString()
+		items = append(items, entry)
+	}
+	return items, ok
+}
+
+func bracketHint(v cty.Value) string {
+	if v.Type() == cty.String {
+		return " Put it in brackets: [ … ]."
+	}
+	return ""
+}
+
+// table is an attribute that is a map of strings, its entries in the order of their keys.
+func (b body) table(name string) []item {
+	attr := b.content.Attributes[name]
+	if attr == nil {
+		return nil
+	}
+	v, ok := b.l.eval(attr.Expr)
+	if !ok || v.IsNull() {
+		return nil
+	}
+	secret := isSensitive(v)
+	v, _ = v.UnmarkDeep()
+	if t := v.Type(); !t.IsObjectType() && !t.IsMapType() {
+		b.l.errorf(attr.Expr.Range(), "Wrong type", "%s must be an object such as { team = \"core\" }, not %s.", name, kindOf(v))
+		return nil
+	}
+	places := map[string]hcl.Expression{}
+	pairs, _ := hcl.ExprMap(attr.Expr)
+	for _, p := range pairs {
+		if key, diags := evaluate(p.Key, &hcl.EvalContext{Variables: b.l.values}); !diags.HasErrors() && key.Type() == cty.String && key.IsKnown() && !key.IsNull() {
+			key, _ = key.Unmark()
+			places[key.AsString()] = p.Value
+		}
+	}
+	items := []item{}
+	for it := v.ElementIterator(); it.Next(); {
+		key, e := it.Element()
+		entry := item{key: key.AsString(), expr: attr.Expr, secret: secret}
+		if place := places[entry.key]; place != nil {
+			entry.expr = place
+		}
+		text, err := convert.Convert(e, cty.String)
+		if err != nil || text.IsNull() {
+			b.l.errorf(entry.expr.Range(), "Wrong type", "%s.%s must be a string, not %s.", name, entry.key, kindOf(e))
+			continue
+		}
+		entry.text = text.AsString()
+		items = append(items, entry)
+	}
+	return items
+}
+
+// texts are the strings of items.
+func texts(items []item) []string {
+	var all []string
+	for _, i := range items {
+		all = append(all, i.text)
+	}
+	return all
+}
+
+// within is the place of value[start:end] in the source, if the expression is that string as it is; else of the expression.
+func (l *loader) within(expr hcl.Expression, value string, start, end int) hcl.Range {
+	whole := expr.Range()
+	src := l.source(whole)
+	offset := bytes.Index(src, []byte(value))
+	if offset < 0 || value == "" || bytes.Count(src, []byte(value)) > 1 {
+		return whole
+	}
+	start, end = max(0, min(start, len(value))), max(0, min(end, len(value)))
+	if start >= end { // mark at least one character, if there is one
+		switch {
+		case start < len(value):
+			_, size := utf8.DecodeRuneInString(value[start:])
+			end = start + size
+		default:
+			_, size := utf8.DecodeLastRuneInString(value)
+			start, end = len(value)-size, len(value)
+		}
+	}
+	f := l.files[whole.Filename]
+	base := whole.Start.Byte + offset
+	return rangeAt(f.src, whole.Filename, base+start, base+end)
+}

@@ -1,0 +1,60 @@
+package config
+
+import (
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// Silence is a silence block: alerts that nobody is to hear of for a while.
+type Silence struct {
+	Name     string
+	Matchers []*labels.Matcher // all must hold
+	From     time.Time         // zero: from the start
+	Until    time.Time
+	Reason   string
+	Owner    string
+	Range    Range `json:"-"`
+}
+
+func (l *loader) silences() (all []Silence) {
+	for _, block := range l.blocks["silence"] {
+		if !l.isFirst(block, block.Labels[0]) {
+			continue
+		}
+		l.unsupported("silence", block.TypeRange)
+		all = append(all, l.silence(block))
+	}
+	return all
+}
+
+func (l *loader) silence(block *hcl.Block) Silence {
+	b := l.open(block, []string{"match", "from", "until", "reason", "owner"})
+	s := Silence{
+		Name: block.Labels[0], Range: rangeOf(headerRange(block)),
+		From: l.moment(b, "from"), Until: l.moment(b, "until"),
+		Reason: b.text("reason", ""), Owner: b.text("owner", ""),
+	}
+	if b.require("match", "which alerts, such as [\"job='odoo'\"].") {
+		s.Matchers = l.matchList(b, "match")
+	}
+	b.require("until", "when it ends, such as \"2026-12-01T06:00:00Z\".")
+	if !s.From.IsZero() && !s.Until.IsZero() && !s.From.Before(s.Until) {
+		l.errorf(b.at("until"), "Empty silence", "It would end before it begins.")
+	}
+	return s
+}
+
+// moment is an RFC 3339 time.
+func (l *loader) moment(b body, name string) time.Time {
+	i, ok := b.itemOf(name)
+	if !ok {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, i.text)
+	if err != nil {
+		l.errorf(b.at(name), "Invalid time", "%s must be a time such as \"2026-12-01T06:00:00Z\".", name)
+	}
+	return t
+}

@@ -1,0 +1,33 @@
+package config
+
+import "github.com/hashicorp/hcl/v2"
+
+// notYet lists what the language has and the engine does not do yet: what it is, and what to do instead. Such blocks and
+// arguments are decoded and checked like the others, and then refused, never ignored. When a feature lands, its line goes.
+var notYet = map[string]string{
+	"silence":                "silence blocks",
+	"inhibit":                "inhibit blocks",
+	"schedule":               "schedule blocks",
+	"heartbeat":              "heartbeat blocks",
+	"override":               "override blocks",
+	"route.mute":             "mute in routes",
+	"route.fallback":         "fallback in routes",
+	"rule.promql":            "rules with promql",
+	"rule.mode":              "mode = \"shadow\"",
+	"rule.limit":             "limit in rules",
+	"rule.on_missing":        "on_missing other than \"unknown\"",
+	"for_each":               "for_each",
+	"dynamic":                "dynamic blocks",
+	"engine.unknown_after":   "unknown_after",
+	"engine.external_expiry": "external_expiry",
+}
+
+func isSupported(feature string) bool { return notYet[feature] == "" }
+
+// unsupported reports that the configuration asks for what the engine cannot do yet.
+func (l *loader) unsupported(feature string, at hcl.Range) {
+	if l.supported(feature) {
+		return
+	}
+	l.errorf(at, "Not supported yet", "This version of Tocsin does not support %s yet. Remove it, or use a version that does.", notYet[feature])
+}
