@@ -42,12 +42,12 @@ func (l *loader) attribute(spec schema.Attribute, expr hcl.Expression) (any, boo
 	if a.secret {
 		l.remember(v)
 	}
-	if spec.Sensitive && isLiteral(expr) {
-		l.warnf(expr.Range(), "Secret in the configuration", "%s is a secret. Keep it out of the file: use a variable that is sensitive, env(\"NAME\") or file(\"PATH\").", spec.Name)
-	}
 	value := a.whole(v, expr)
 	if !a.ok {
 		return nil, false
+	}
+	if spec.Sensitive && isLiteral(expr) {
+		l.warnf(expr.Range(), "Secret in the configuration", "%s is a secret. Keep it out of the file: use a variable that is sensitive, env(\"NAME\") or file(\"PATH\").", spec.Name)
 	}
 	if a.secret {
 		value = secretValue{value}
@@ -62,7 +62,7 @@ func (a *attributeValue) fail(at hcl.Range, summary, rule, hint string) {
 	if a.secret {
 		hint = ""
 	}
-	a.l.errorf(at, summary, "%s %s%s", a.spec.Name, rule, hint)
+	a.l.errorf(at, summary, "%s", sentence(a.spec.Name+" "+rule+hint))
 }
 
 func (a *attributeValue) whole(v cty.Value, expr hcl.Expression) any {
@@ -186,7 +186,7 @@ func (a *attributeValue) text(text string, expr hcl.Expression) any {
 	if a.spec.Pattern != "" {
 		pattern, err := regexp.Compile(a.spec.Pattern)
 		if err == nil && !pattern.MatchString(text) {
-			a.fail(expr.Range(), "Value does not match", "must match "+a.spec.Pattern, fmt.Sprintf(", which %q does not.", text))
+			a.fail(expr.Range(), "Value does not match", "must match `"+a.spec.Pattern+"`", fmt.Sprintf(", which %q does not.", text))
 		}
 	}
 	a.format(text, expr)

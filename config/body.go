@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -22,8 +23,24 @@ type body struct {
 // open checks a block's body for unknown attributes and blocks.
 func (l *loader) open(b *hcl.Block, attrs []string, blocks ...hcl.BlockHeaderSchema) body {
 	content, diags := b.Body.Content(bodySchema(attrs, blocks))
-	l.report(diags...)
+	l.report(withNames(diags, attrs, blocks)...)
 	return body{l: l, block: b, content: content}
+}
+
+// withNames adds to complaints about unknown arguments what could be meant, where the library has no suggestion.
+func withNames(diags hcl.Diagnostics, attrs []string, blocks []hcl.BlockHeaderSchema) hcl.Diagnostics {
+	names := slices.Clone(attrs)
+	for _, b := range blocks {
+		names = append(names, b.Type)
+	}
+	slices.Sort(names)
+	for _, d := range diags {
+		unknown := d.Summary == "Unsupported argument" || d.Summary == "Unsupported block type" || d.Summary == "Extraneous JSON object property"
+		if unknown && !strings.Contains(d.Detail, "Did you mean") && len(names) > 0 && len(names) <= 12 {
+			d.Detail += " There is " + quoted(names, "and") + "."
+		}
+	}
+	return diags
 }
 
 func bodySchema(attrs []string, blocks []hcl.BlockHeaderSchema) *hcl.BodySchema {
@@ -180,7 +197,10 @@ type item struct {
 }
 
 // list is an attribute that is a list of strings.
-func (b body) list(name string) (items []item, ok bool) {
+func (b body) list(name string) (items []item, ok bool) { return b.listOf(name, "strings") }
+
+// listOf is a list of strings that stand for something, which complaints name.
+func (b body) listOf(name, what string) (items []item, ok bool) {
 	attr := b.content.Attributes[name]
 	if attr == nil {
 		return nil, false
@@ -192,7 +212,7 @@ func (b body) list(name string) (items []item, ok bool) {
 	secret := isSensitive(v)
 	v, _ = v.UnmarkDeep()
 	if t := v.Type(); !t.IsTupleType() && !t.IsListType() && !t.IsSetType() {
-		b.l.errorf(attr.Expr.Range(), "Wrong type", "%s must be a list of strings, not %s.%s", name, kindOf(v), bracketHint(v))
+		b.l.errorf(attr.Expr.Range(), "Wrong type", "%s must be a list of %s, not %s.%s", name, what, kindOf(v), bracketHint(v))
 		return nil, false
 	}
 	parts, _ := hcl.ExprList(attr.Expr)
@@ -205,7 +225,7 @@ func (b body) list(name string) (items []item, ok bool) {
 		}
 		text, err := convert.Convert(e, cty.String)
 		if err != nil || text.IsNull() {
-			b.l.errorf(entry.expr.Range(), "Wrong type", "%s must be a list of strings, this element is %s.", name, kindOf(e))
+			b.l.errorf(entry.expr.Range(), "Wrong type", "%s must be a list of %s, this element is %s.", name, what, kindOf(e))
 			ok = false
 			continue
 		}

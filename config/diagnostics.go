@@ -160,7 +160,7 @@ func diagnostic(severity hcl.DiagnosticSeverity, at hcl.Range, summary, detail s
 // finish turns what was collected into diagnostics that can be shown. Of a file with syntax errors only these are kept:
 // the rest would be their consequences.
 func (l *loader) finish() Diagnostics {
-	all := slices.Clone(l.syntax)
+	all := tidySyntax(l.syntax)
 	for _, d := range l.diags {
 		if _, missing := d.Extra.(absence); missing && l.partial {
 			continue
@@ -189,6 +189,26 @@ func (l *loader) finish() Diagnostics {
 		diags = append(diags, l.present(d))
 	}
 	return diags
+}
+
+// tidySyntax improves on what the parser says, and leaves out what it repeats.
+func tidySyntax(diags hcl.Diagnostics) (all hcl.Diagnostics) {
+	unclosed := map[string]bool{}
+	for _, d := range diags {
+		switch d.Summary {
+		case "Invalid multi-line string": // an unclosed one makes every line after it one of these
+			if unclosed[subject(d).Filename] {
+				continue
+			}
+			unclosed[subject(d).Filename] = true
+		case "Invalid single-argument block definition":
+			better := *d
+			better.Detail = "A block on one line holds one argument. Put each argument, and the closing brace, on a line of its own."
+			d = &better
+		}
+		all = append(all, d)
+	}
+	return all
 }
 
 func subject(d *hcl.Diagnostic) hcl.Range {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -105,7 +106,7 @@ func rootSchema() *hcl.BodySchema {
 func (l *loader) splitBlocks() {
 	for _, name := range l.order {
 		f := l.files[name]
-		if f.body == nil {
+		if f.body == nil || strings.HasSuffix(name, varsSuffix) {
 			continue
 		}
 		content, diags := f.body.Content(rootSchema())

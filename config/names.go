@@ -50,7 +50,8 @@ func nearest(given string, known []string) string {
 		if strings.EqualFold(given, k) {
 			return k
 		}
-		if d := distance(strings.ToLower(given), strings.ToLower(k)); d < best {
+		d := distance(strings.ToLower(given), strings.ToLower(k))
+		if d < best && d < max(len(given), len(k)) { // something must be left of the name
 			best, found = d, k
 		}
 	}

@@ -112,7 +112,7 @@ func (l *loader) checkRoot(b body) {
 
 // receivers decodes a list of notifiers.
 func (l *loader) receivers(b body, name string) (refs []string) {
-	items, ok := b.list(name)
+	items, ok := b.listOf(name, "notifiers (notifier.KIND.NAME)")
 	if ok && len(items) == 0 {
 		l.errorf(b.at(name), "Nobody to tell", "%s is empty: name at least one notifier.", name)
 	}

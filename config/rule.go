@@ -176,6 +176,7 @@ func (l *loader) module(name item, ok bool) (ModuleSchema, bool) {
 func (l *loader) inputs(b body, module *ModuleSchema) (all []Input) {
 	byName := map[string]Input{}
 	var order []string
+	unknown := false
 	for _, block := range b.content.Blocks {
 		if block.Type != "input" {
 			continue
@@ -189,6 +190,7 @@ func (l *loader) inputs(b body, module *ModuleSchema) (all []Input) {
 		if module != nil {
 			i := slices.IndexFunc(module.Inputs, func(m ModuleInput) bool { return m.Name == name })
 			if i < 0 {
+				unknown = true
 				l.errorf(block.LabelRanges[0], "Unknown input", "The module has no input %q.%s", name, didYouMean(name, inputNames(*module)))
 				continue
 			}
@@ -205,7 +207,7 @@ func (l *loader) inputs(b body, module *ModuleSchema) (all []Input) {
 	}
 	for _, declared := range module.Inputs {
 		in, ok := byName[declared.Name]
-		if !ok {
+		if !ok && !unknown { // one complaint about a misspelt name is enough
 			in, ok = l.defaultInput(b, declared)
 		}
 		if ok {

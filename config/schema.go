@@ -38,12 +38,7 @@ func (l *loader) schemaContent(block *hcl.Block, s schema.Block, core []string) 
 			l.redact(attr.Expr)
 		}
 	}
-	if hasSecrets(s) { // a misspelt name may stand before a secret
-		unknown, _ := rest.JustAttributes()
-		for _, attr := range unknown {
-			l.redact(attr.Expr)
-		}
-	}
+	l.redactUnknown(rest, s, names)
 	full := bodySchema(names, nested)
 	dynamic, _, _ := block.Body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "dynamic", LabelNames: []string{"block"}}}})
 	for _, b := range dynamic.Blocks {
@@ -53,12 +48,24 @@ func (l *loader) schemaContent(block *hcl.Block, s schema.Block, core []string) 
 		full.Blocks = append(full.Blocks, hcl.BlockHeaderSchema{Type: "dynamic", LabelNames: []string{"block"}})
 	}
 	content, diags := block.Body.Content(full)
-	l.report(diags...)
+	l.report(withNames(diags, names, nested)...)
 	return content
 }
 
-func hasSecrets(s schema.Block) bool {
-	return slices.ContainsFunc(s.Attributes, func(a schema.Attribute) bool { return a.Sensitive })
+// redactUnknown hides the values of unknown attributes, unless they look like misspelt ones that may be shown.
+func (l *loader) redactUnknown(rest hcl.Body, s schema.Block, names []string) {
+	if !slices.ContainsFunc(s.Attributes, func(a schema.Attribute) bool { return a.Sensitive }) {
+		return
+	}
+	unknown, _ := rest.JustAttributes()
+	for name, attr := range unknown {
+		meant := nearest(name, names)
+		open := slices.ContainsFunc(s.Attributes, func(a schema.Attribute) bool { return a.Name == meant && !a.Sensitive })
+		core := !slices.ContainsFunc(s.Attributes, func(a schema.Attribute) bool { return a.Name == meant })
+		if meant == "" || !open && !core {
+			l.redact(attr.Expr)
+		}
+	}
 }
 
 // decode decodes the schema's part of a body. address names the body in digests.

@@ -71,21 +71,22 @@ func (l *loader) rephrase(d *hcl.Diagnostic, expr hcl.Expression, ctx *hcl.EvalC
 		}
 		return &result
 	}
-	if call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d); ok && call.FunctionCallError() != nil && l.readsSecrets(expr) {
+	if call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d); ok && call.FunctionCallError() != nil && l.readsSecrets(expr, call.CalledFunctionName()) {
 		result.Detail = fmt.Sprintf("Call to function %q failed; the reason is not shown because it may hold a sensitive value.", call.CalledFunctionName())
 	}
 	return &result
 }
 
-// readsSecrets tells whether an expression refers to a sensitive value or to the environment.
-func (l *loader) readsSecrets(expr hcl.Expression) bool {
+// readsSecrets tells whether the error of a function in an expression may speak of a sensitive value, of a variable or of
+// the environment. Of env itself it does not.
+func (l *loader) readsSecrets(expr hcl.Expression, failed string) bool {
 	for _, t := range expr.Variables() {
 		v, diags := t.TraverseAbs(&hcl.EvalContext{Variables: l.values})
 		if !diags.HasErrors() && isSensitive(v) {
 			return true
 		}
 	}
-	return !isLiteral(expr) && strings.Contains(string(l.source(expr.Range())), "env(")
+	return failed != "env" && !isLiteral(expr) && strings.Contains(string(l.source(expr.Range())), "env(")
 }
 
 // source is the text of a range.
@@ -176,10 +177,13 @@ func (l *loader) nearestNotifier(ref string) string {
 			found = sameKind[0]
 		}
 	}
-	if found == "" {
+	switch {
+	case found != "":
+		return " Did you mean notifier." + found + "?"
+	case len(known) == 0 || len(known) > 8:
 		return ""
 	}
-	return " Did you mean notifier." + found + "?"
+	return " There is notifier." + strings.Join(known, ", notifier.") + "."
 }
 
 func (l *loader) unknownRoot(t hcl.Traversal, root string, at hcl.Range) {

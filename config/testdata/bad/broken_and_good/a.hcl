@@ -1,0 +1,1 @@
+notifier "webhook" "x" { url = "https://example.org"

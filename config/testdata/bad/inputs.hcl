@@ -1,0 +1,27 @@
+rule "A" {
+  module = "error_rate"
+}
+rule "B" {
+  module = "error_rate"
+  input "request" {
+    select = "a"
+    window = "5m"
+  }
+}
+rule "C" {
+  module = "error_rate"
+  input "requests" {
+    windw = "5m"
+  }
+  input "requests" {
+    select = "a"
+    window = "5m"
+  }
+}
+rule "D" {
+  params {}
+  params {}
+}
+
+notifier "pagerduty" "oncall" { routing_key = env("PD_KEY") }
+route { to = [notifier.pagerduty.oncall] }

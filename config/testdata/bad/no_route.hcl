@@ -1,0 +1,5 @@
+notifier "webhook" "x" { url = "https://example.org" }
+rule "A" {
+  module = "threshold"
+  params { above = 1 }
+}

@@ -1,0 +1,4 @@
+rule "A" {
+  module = "threshold"
+  params { above = "much" }
+}

@@ -1,0 +1,4 @@
+rule "A" {
+  module = "threshold"
+}
+route { to = [notifier.webhook.y] }

@@ -1,0 +1,3 @@
+notifier "webhook" "x" { url = "https://example.org" }
+route { to = [notifier.webhook.x] }
+route { to = [notifier.webhook.x] }

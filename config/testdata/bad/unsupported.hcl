@@ -1,0 +1,52 @@
+engine {
+  external_expiry = "unknown"
+  unknown_after   = "10m"
+}
+source "http" "each" {
+  for_each = toset(["a", "b"])
+  targets  = ["${each.value}:80"]
+}
+rule "Promql" { promql = "sum(rate(http_requests_total[5m])) > 5" }
+rule "A" {
+  module     = "threshold"
+  mode       = "shadow"
+  limit      = 5
+  on_missing = "fire"
+  params { above = 1 }
+}
+notifier "webhook" "x" { url = "https://example.org" }
+route {
+  to = [notifier.webhook.x]
+  route {
+    match = ["a='b'"]
+    mute  = [schedule.nightly_backup]
+    fallback {
+      after = "2m"
+      to    = [notifier.webhook.x]
+    }
+  }
+}
+inhibit {
+  source = ["severity='critical'"]
+  target = ["severity='warning'"]
+  equal  = ["endpoint"]
+}
+schedule "nightly_backup" {
+  weekdays = ["mon:fri"]
+  times    = ["02:00-03:30"]
+  location = "Europe/Rome"
+}
+silence "migration" {
+  match  = ["job='odoo'"]
+  until  = "2026-12-01T06:00:00Z"
+  reason = "db migration"
+  owner  = "dba"
+}
+heartbeat "watchdog" {
+  every = "1m"
+  to    = [notifier.webhook.x]
+}
+override "A" {
+  match = ["endpoint='/critical/pay'"]
+  params { above = 0.01 }
+}
