@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -132,7 +133,7 @@ func headlineOne(n *notifier.Notification, a *notifier.Alert, limit int) string 
 	text := OneLine(a.Annotations["summary"])
 	name := OneLine(a.Labels["alertname"])
 	if text == "" {
-		text, name = name, ""
+		text, name = cmp.Or(name, OneLine(a.Rule), OneLine("alert of group "+n.GroupKey)), ""
 	}
 	text = Clip(text, limit) // what is cut off mentions nothing
 	mentioned := func(value string) bool { return len(value) > 2 && strings.Contains(Clip(text, limit/2), value) }
