@@ -39,6 +39,9 @@ func (c *Client) Schema(ctx context.Context) (schema.Block, error) {
 	if err := json.Unmarshal(r.GetSchemaJson(), &block); err != nil {
 		return schema.Block{}, fmt.Errorf("the plugin's schema is no JSON of a block: %w", err)
 	}
+	if err := schema.Check(block); err != nil {
+		return schema.Block{}, fmt.Errorf("the plugin's %w", err)
+	}
 	return block, nil
 }
 

@@ -16,7 +16,7 @@ var (
 	ErrConnection = errors.New("the connection to the plugin broke")
 	// ErrNotSent comes with ErrConnection where the call did not reach the plugin.
 	ErrNotSent = errors.New("the plugin could not be reached")
-	ErrPanic      = errors.New("the plugin panicked")
+	ErrPanic   = errors.New("the plugin panicked")
 )
 
 const maxErrorText = 4 << 10 // bytes; the text travels in an HTTP/2 header

@@ -268,3 +268,32 @@ func FuzzDecode(f *testing.F) {
 		_ = schema.Decode(data, &settings{}) // must not panic
 	})
 }
+
+func TestCheck(t *testing.T) {
+	if err := schema.Check(schema.MustOf(settings{})); err != nil {
+		t.Error(err)
+	}
+	attribute := func(a schema.Attribute) schema.Block { return schema.Block{Attributes: []schema.Attribute{a}} }
+	deep := schema.Block{}
+	for range 20 {
+		deep = schema.Block{Blocks: []schema.NestedBlock{{Name: "b", Block: deep}}}
+	}
+	for want, block := range map[string]schema.Block{
+		"names are lower case":   attribute(schema.Attribute{Name: "A", Type: schema.Int}),
+		`type "integer"`:         attribute(schema.Attribute{Name: "a", Type: "integer"}),
+		`type "list(list(int))"`: attribute(schema.Attribute{Name: "a", Type: "list(list(int))"}),
+		`type "list(int"`:        attribute(schema.Attribute{Name: "a", Type: "list(int"}),
+		"has no default":         attribute(schema.Attribute{Name: "a", Type: schema.Int, Required: true, Default: 1.0}),
+		"pattern:":               attribute(schema.Attribute{Name: "a", Type: schema.String, Pattern: "("}),
+		"is taken": {
+			Attributes: []schema.Attribute{{Name: "a", Type: schema.Int}},
+			Blocks:     []schema.NestedBlock{{Name: "a"}},
+		},
+		"block b: attribute: name": {Blocks: []schema.NestedBlock{{Name: "b", Block: attribute(schema.Attribute{Type: schema.Int})}}},
+		"nested more than":                 deep,
+	} {
+		if err := schema.Check(block); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", want, err)
+		}
+	}
+}
