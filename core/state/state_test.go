@@ -216,8 +216,8 @@ func TestDamaged(t *testing.T) {
 		return content
 	}(t)
 	for name, damage := range map[string]func([]byte) []byte{
-		"rubbish":        func([]byte) []byte { return []byte(strings.Repeat("not a database ", 10_000)) },
-		"short":          func(b []byte) []byte { return b[:100] },
+		"rubbish":         func([]byte) []byte { return []byte(strings.Repeat("not a database ", 10_000)) },
+		"short":           func(b []byte) []byte { return b[:100] },
 		"data pages lost": func(b []byte) []byte { return b[:8*os.Getpagesize()] },
 		"both meta pages lost": func(b []byte) []byte {
 			return append(make([]byte, 2*os.Getpagesize()), b[2*os.Getpagesize():]...)
