@@ -1,0 +1,64 @@
+package main
+
+import "github.com/tocsinhq/tocsin/sdk/rule"
+
+// ErrorRate compares the requests that failed with all requests, over the window of its input.
+type ErrorRate struct {
+	Threshold   float64      `param:"threshold" default:"0.05" min:"0" max:"1" doc:"error share above which an instance is active"`
+	Errors      rule.Matcher `param:"errors" default:"code=~'5..|5xx'" doc:"which requests count as errors"`
+	By          []string     `param:"by" doc:"one instance for each combination of these labels; without it, one for all series"`
+	MinRequests float64      `param:"min_requests" default:"0" min:"0" doc:"below this many requests in the window: unknown, not healthy"`
+	Requests    rule.Input   `input:"requests" reduce:"increase" window:"5m" doc:"request counters"`
+
+	groups []tally // scratch
+}
+
+// tally is what the series of one group add up to.
+type tally struct {
+	failed, total float64
+	series        int // that have a value
+}
+
+// Describe names the module.
+func (*ErrorRate) Describe() rule.Info {
+	return rule.Info{Name: "error_rate", Version: "1.0.0", Description: "share of requests that fail, for each group of series"}
+}
+
+// Eval gives one verdict a group. Its value is the error share, 0 to 1.
+func (r *ErrorRate) Eval(_ rule.Window, out *rule.Verdicts) error {
+	groups, failed := r.Requests.GroupBy(r.By...), r.Requests.Match(r.Errors)
+	if cap(r.groups) < groups.Len() {
+		r.groups = make([]tally, groups.Len())
+	}
+	r.groups = r.groups[:groups.Len()]
+	clear(r.groups)
+	for i := range r.Requests.Len() {
+		increase, ok := r.Requests.Value(i)
+		if !ok {
+			continue
+		}
+		g := &r.groups[groups.Of(i)]
+		g.series++
+		g.total += increase
+		if failed.Has(i) {
+			g.failed += increase
+		}
+	}
+	for i := range r.groups {
+		g := &r.groups[i]
+		if g.series == 0 || g.total < r.MinRequests {
+			out.Unknown(groups.At(i))
+			continue
+		}
+		share := 0.0 // of no requests none have failed
+		if g.total > 0 {
+			share = g.failed / g.total
+		}
+		if share > r.Threshold {
+			out.Active(groups.At(i), share).Threshold(r.Threshold)
+		} else {
+			out.Healthy(groups.At(i), share).Threshold(r.Threshold)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"errors"
+	"math"
+
+	"github.com/tocsinhq/tocsin/sdk/rule"
+)
+
+// Threshold compares the last value of each series, or an aggregate of each group of series, with a limit.
+type Threshold struct {
+	Op        string     `param:"op" default:">" enum:">,>=,<,<=,==,!=" doc:"an instance is active while: value OP limit"`
+	Value     float64    `param:"value" required:"true" doc:"the limit"`
+	Clear     *float64   `param:"clear" doc:"hysteresis: once active, an instance stays so until its value passes this, on the healthy side of the limit"`
+	Aggregate string     `param:"aggregate" enum:"sum,avg,min,max,count" doc:"compare groups of series instead of series"`
+	By        []string   `param:"by" doc:"with aggregate: one instance for each combination of these labels; without it, one for all series"`
+	Series    rule.Input `input:"series" reduce:"last" window:"5m" doc:"what is compared"`
+
+	active, before map[uint64]bool // by instance: now, at the last evaluation; kept only with hysteresis
+	groups         []aggregate     // scratch
+}
+
+type aggregate struct {
+	sum, low, high float64
+	n              int
+}
+
+// Describe names the module.
+func (*Threshold) Describe() rule.Info {
+	return rule.Info{Name: "threshold", Version: "1.0.0", Description: "a value beyond a limit, with hysteresis"}
+}
+
+// Configure refuses what contradicts itself.
+func (t *Threshold) Configure() error {
+	if len(t.By) > 0 && t.Aggregate == "" {
+		return errors.New("by needs aggregate: how are the series of a group to be summed up?")
+	}
+	if t.Clear == nil {
+		return nil
+	}
+	if t.Op == "==" || t.Op == "!=" {
+		return errors.New("clear makes no sense with op " + t.Op)
+	}
+	if t.compare(*t.Clear) && *t.Clear != t.Value {
+		return errors.New("clear must lie on the healthy side of value")
+	}
+	t.active, t.before = map[uint64]bool{}, map[uint64]bool{}
+	return nil
+}
+
+// Eval gives one verdict a series or group. Its value is what was compared.
+func (t *Threshold) Eval(w rule.Window, out *rule.Verdicts) error {
+	t.active, t.before = t.before, t.active
+	clear(t.active)
+	if t.Aggregate != "" {
+		t.evalGroups(w, out)
+		return nil
+	}
+	for s := range t.Series.All() {
+		if v, ok := s.Value(); ok {
+			t.judge(w, out, s.Instance(), v, s.New())
+		} else {
+			t.hold(s.Instance())
+			out.Unknown(s.Instance())
+		}
+	}
+	return nil
+}
+
+func (t *Threshold) evalGroups(w rule.Window, out *rule.Verdicts) {
+	groups := t.Series.GroupBy(t.By...)
+	if cap(t.groups) < groups.Len() {
+		t.groups = make([]aggregate, groups.Len())
+	}
+	t.groups = t.groups[:groups.Len()]
+	clear(t.groups)
+	for i := range t.Series.Len() {
+		v, ok := t.Series.Value(i)
+		if !ok {
+			continue
+		}
+		g := &t.groups[groups.Of(i)]
+		if g.n == 0 {
+			g.low, g.high = v, v
+		}
+		g.n++
+		g.sum += v
+		g.low, g.high = math.Min(g.low, v), math.Max(g.high, v)
+	}
+	for i := range t.groups {
+		if t.groups[i].n == 0 {
+			t.hold(groups.At(i))
+			out.Unknown(groups.At(i))
+			continue
+		}
+		t.judge(w, out, groups.At(i), t.groups[i].value(t.Aggregate), false)
+	}
+}
+
+func (a *aggregate) value(how string) float64 {
+	switch how {
+	case "sum":
+		return a.sum
+	case "avg":
+		return a.sum / float64(a.n)
+	case "min":
+		return a.low
+	case "max":
+		return a.high
+	}
+	return float64(a.n)
+}
+
+// judge compares one value. Between clear and value it depends on what was: an instance that was active stays active.
+// After a restart that is not known here but to the engine, which keeps the state it has when it is told "unknown".
+func (t *Threshold) judge(w rule.Window, out *rule.Verdicts, i rule.Instance, v float64, isNew bool) {
+	switch {
+	case t.compare(v):
+		t.remember(i)
+		out.Active(i, v).Threshold(t.Value)
+	case t.Clear == nil || t.cleared(v):
+		out.Healthy(i, v).Threshold(t.Value)
+	case t.before[i.ID()]:
+		t.remember(i)
+		out.Active(i, v).Threshold(*t.Clear)
+	case w.First() && !isNew:
+		out.Unknown(i)
+	default:
+		out.Healthy(i, v).Threshold(t.Value)
+	}
+}
+
+func (t *Threshold) remember(i rule.Instance) {
+	if t.active != nil {
+		t.active[i.ID()] = true
+	}
+}
+
+// hold carries what is known of an instance over an evaluation without data.
+func (t *Threshold) hold(i rule.Instance) {
+	if t.before[i.ID()] {
+		t.active[i.ID()] = true
+	}
+}
+
+func (t *Threshold) compare(v float64) bool {
+	switch t.Op {
+	case ">":
+		return v > t.Value
+	case ">=":
+		return v >= t.Value
+	case "<":
+		return v < t.Value
+	case "<=":
+		return v <= t.Value
+	case "==":
+		return v == t.Value
+	}
+	return v != t.Value
+}
+
+// cleared tells whether v has passed the clear value on the healthy side. NaN passes nothing.
+func (t *Threshold) cleared(v float64) bool {
+	if t.Op == ">" || t.Op == ">=" {
+		return v <= *t.Clear
+	}
+	return v >= *t.Clear
+}
