@@ -16,7 +16,7 @@ type Config struct {
 	ClientURL      string            `config:"client_url" format:"url" doc:"Link of the client's name. Default: engine.external_url."`
 	Description    string            `config:"description" doc:"Summary of the incident. Default: the summary annotation of the alert, or number and labels of the alerts."`
 	Severity       string            `config:"severity" enum:"critical,error,warning,info" doc:"Default: the worst severity label of the alerts; error where that is not one of PagerDuty's."`
-	Source         string            `config:"source" doc:"Default: the instance, else the job of the alerts."`
+	Source         string            `config:"source" doc:"Default: the instance, job, service or endpoint of the alerts."`
 	Component      string            `config:"component" doc:"Default: the component, service or job label that the alerts share."`
 	Group          string            `config:"group" doc:"Default: the cluster, namespace or environment label that the alerts share."`
 	Class          string            `config:"class" doc:"Default: the alertname that the alerts share."`

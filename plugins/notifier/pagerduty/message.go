@@ -97,14 +97,16 @@ func severity(alerts []notifier.Alert) string {
 	return outbound.DefaultSeverity
 }
 
-// source is what is ill: where all alerts come from, else where the worst does. PagerDuty requires one.
+// source is what is ill: what all alerts come from, else what the worst does. PagerDuty requires one.
 func source(n *notifier.Notification, alerts []notifier.Alert, shared map[string]string) string {
-	if s := cmp.Or(shared["instance"], shared["job"]); s != "" {
+	of := func(labels map[string]string) string {
+		return cmp.Or(labels["instance"], labels["job"], labels["service"], labels["endpoint"])
+	}
+	if s := of(shared); s != "" {
 		return s
 	}
 	if worst := outbound.Worst(alerts); worst >= 0 {
-		labels := alerts[worst].Labels
-		if s := cmp.Or(labels["instance"], labels["job"]); s != "" {
+		if s := of(alerts[worst].Labels); s != "" {
 			return s
 		}
 	}
