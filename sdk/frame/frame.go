@@ -6,8 +6,9 @@
 package frame
 
 import (
-	"fmt"
+	"errors"
 	"slices"
+	"strconv"
 )
 
 // Kind is what the exposition said about a series. It informs, nothing is computed from it.
@@ -48,11 +49,11 @@ type Frame struct {
 func (f *Frame) Check() error {
 	switch {
 	case f.Layout == nil:
-		return fmt.Errorf("frame has no layout")
+		return errors.New("frame has no layout")
 	case len(f.Values) != len(f.Layout.Series):
-		return fmt.Errorf("frame has %d values for %d series", len(f.Values), len(f.Layout.Series))
+		return errors.New("frame has " + strconv.Itoa(len(f.Values)) + " values for " + strconv.Itoa(len(f.Layout.Series)) + " series")
 	case f.Times != nil && len(f.Times) != len(f.Values):
-		return fmt.Errorf("frame has %d times for %d values", len(f.Times), len(f.Values))
+		return errors.New("frame has " + strconv.Itoa(len(f.Times)) + " times for " + strconv.Itoa(len(f.Values)) + " values")
 	}
 	return nil
 }
