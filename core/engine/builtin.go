@@ -27,6 +27,16 @@ func builtinNotifiers() map[string]func() notifier.Notifier {
 	}
 }
 
+func isBuiltin(what, kind string) bool {
+	switch what {
+	case "source":
+		return builtinSources()[kind] != nil
+	case "notifier":
+		return builtinNotifiers()[kind] != nil
+	}
+	return false
+}
+
 // ServePlugin turns this process into the built-in plugin of that kind ("source" or "notifier") until the engine that
 // started it goes away. The engine re-executes its own binary for this, so that one file is all there is to ship.
 func ServePlugin(what, kind, version string) error {

@@ -12,13 +12,16 @@ import (
 )
 
 // Catalog tells a configuration that is being loaded which plugins and modules there are and what they take.
-// It starts no process and runs no guest.
-func Catalog(e config.Engine, plugins []config.Plugin, blocks []config.Module) (config.Catalog, error) {
-	return &catalog{plugins: pluginFiles{dirs: e.PluginDirs, blocks: plugins}, modules: modules{blocks: blocks, dirs: e.ModuleDirs}}, nil
+// Third-party plugins are started and asked; no guest code runs.
+func Catalog(e config.Engine, blocks []config.Plugin, moduleBlocks []config.Module) (config.Catalog, error) {
+	return &catalog{
+		plugins: plugins{dirs: e.PluginDirs, blocks: blocks},
+		modules: modules{blocks: moduleBlocks, dirs: e.ModuleDirs},
+	}, nil
 }
 
 type catalog struct {
-	plugins pluginFiles
+	plugins plugins
 	modules modules
 }
 

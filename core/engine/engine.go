@@ -13,7 +13,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -50,23 +52,25 @@ type Engine struct {
 	logger  zerolog.Logger
 	opened  closers
 
-	journal *journal.Journal
-	alerts  *alert.Store
-	windows *window.Store
-	plugins *pluginhost.Host
-	wasm    *wasm.Host
-	rules   *rule.Manager
-	routes  *route.Node
-	ledger  *delivery.Ledger
-	scrape  *scrape.Manager
+	state    state.Store
+	journal  *journal.Journal
+	alerts   *alert.Store
+	programs plugins // which program serves which plugin
+	plugins  *pluginhost.Host
+	windows  *window.Store
+	wasm     *wasm.Host
+	rules    *rule.Manager
+	routes   *route.Node
+	ledger   *delivery.Ledger
+	scrape   *scrape.Manager
 
 	sources     []scrape.Source
 	definitions []rule.Definition
 
 	changed  chan struct{} // alerts changed: routes have to be computed again
+	routing  sync.WaitGroup
 	listener net.Listener
-	ready    readiness
-	wg       sync.WaitGroup // the routing loop and the HTTP server
+	ready    atomic.Bool
 }
 
 // New opens everything that the configuration needs and starts the plugin processes: whatever can fail, fails here.
@@ -99,11 +103,11 @@ func (e *Engine) openState(context.Context) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make data_dir: %w", err)
 	}
-	store, err := state.Open(filepath.Join(dir, "state.db"))
-	if err != nil {
+	var err error
+	if e.state, err = state.Open(filepath.Join(dir, "state.db")); err != nil {
 		return err
 	}
-	e.opened.push("state", func(context.Context) error { return store.Close() })
+	e.opened.push("state", func(context.Context) error { return e.state.Close() })
 
 	e.journal, err = journal.Open(journal.Options{Path: filepath.Join(dir, "journal.jsonl"), Logger: e.logger})
 	if err != nil {
@@ -114,16 +118,17 @@ func (e *Engine) openState(context.Context) error {
 		e.journal.Subscribe(e.options.OnDecision)
 	}
 
-	if e.alerts, err = alert.OpenStore(store); err != nil {
+	if e.alerts, err = alert.OpenStore(e.state); err != nil {
 		return fmt.Errorf("load alerts: %w", err)
 	}
-	e.ledger, err = delivery.New(delivery.Options{State: store})
-	return err
+	return nil
 }
 
 // openPlugins prepares the host of plugin processes; processes start as sources and notifiers ask for them.
 func (e *Engine) openPlugins(context.Context) (err error) {
-	e.plugins, err = pluginhost.New(pluginhost.Options{Logger: e.logger, Command: e.pluginCommand})
+	cfg := e.options.Config
+	e.programs = plugins{executable: e.options.Executable, dirs: cfg.Engine.PluginDirs, blocks: cfg.Plugins}
+	e.plugins, err = pluginhost.New(pluginhost.Options{Logger: e.logger, Command: e.programs.command, Checksum: e.programs.checksum})
 	if err != nil {
 		return err
 	}
@@ -135,7 +140,7 @@ func (e *Engine) openPlugins(context.Context) (err error) {
 func (e *Engine) openSources(ctx context.Context) error {
 	e.windows = window.New(window.Options{Logger: e.logger})
 	for _, s := range e.options.Config.Sources {
-		plugin, err := e.plugins.Source(ctx, s.Kind, s.Name, s.Settings, e.pluginEnv("source", s.Kind))
+		plugin, err := e.plugins.Source(ctx, s.Kind, s.Name, s.Settings, e.programs.env("source", s.Kind), s.Secrets...)
 		if err != nil {
 			return fmt.Errorf("%s: source %q %q: %w", s.Range, s.Kind, s.Name, err)
 		}
@@ -160,7 +165,7 @@ func (e *Engine) openDelivery(ctx context.Context) error {
 	cfg := e.options.Config
 	var receivers []delivery.Receiver
 	for _, n := range cfg.Notifiers {
-		plugin, err := e.plugins.Notifier(ctx, n.Kind, n.Name, n.Settings, e.pluginEnv("notifier", n.Kind))
+		plugin, err := e.plugins.Notifier(ctx, n.Kind, n.Name, n.Settings, e.programs.env("notifier", n.Kind), n.Secrets...)
 		if err != nil {
 			return fmt.Errorf("%s: notifier %q %q: %w", n.Range, n.Kind, n.Name, err)
 		}

@@ -71,7 +71,7 @@ func (e *Engine) define(ctx context.Context, r config.Rule, module *wasm.Module)
 	e.opened.push("rule "+r.Name, p.Close)
 	return rule.Definition{
 		Name: r.Name, Labels: r.Labels, Annotations: r.Annotations,
-		For: r.For, KeepFiringFor: r.KeepFiringFor, Every: r.Every,
+		For: r.For, KeepFiringFor: r.KeepFiringFor, Every: r.Every, OnMissing: r.OnMissing,
 		Sources: sources, Interval: interval, Program: p, ExternalURL: cfg.Engine.ExternalURL,
 	}, nil
 }
