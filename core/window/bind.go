@@ -117,7 +117,7 @@ func (b *binder) relayout(layout *frame.Layout) {
 		seen[id] = true
 		b.series[id] = series // lets the old layout go
 		b.slots[id].counts = counts(series)
-		b.revive(id)
+		b.revive(id, bornAt)
 		columns[col] = id
 	}
 	for _, id := range oldColumns {
@@ -206,8 +206,9 @@ func (b *binder) create(series frame.Series, hash uint64, bornAt int64) uint32 {
 	b.series[id] = series
 	b.slots[id] = slot{
 		first: b.rows, run: b.rows, end: present, next: next, hash: hash, live: true,
-		bornAt: bornAt, floor: b.floor(hash), counts: counts(series),
+		counts: counts(series),
 	}
+	b.bear(id, bornAt, b.floor(hash))
 	b.moves = append(b.moves, move{slot: id, to: b.bandFor(window), new: true})
 	for _, sel := range b.found {
 		b.added[sel] = append(b.added[sel], id)
@@ -215,39 +216,31 @@ func (b *binder) create(series frame.Series, hash uint64, bornAt int64) uint32 {
 	return id
 }
 
-// floor is the value below which a series that comes back must have begun anew.
-func (s *slab) floor(hash uint64) float64 {
-	v, ok := s.graves[hash]
-	if !ok {
-		return infinity
-	}
-	delete(s.graves, hash)
-	return v
-}
-
 // revive lets a series that had ended go on, with a hole where it was absent.
-func (b *binder) revive(id uint32) {
+func (b *binder) revive(id uint32, bornAt int64) {
 	slot := &b.slots[id]
 	if slot.end == present {
 		return
 	}
-	from := slot.end
+	if slot.end == b.rows { // the row without it was dropped
+		slot.end = present
+		return
+	}
+	floor, ok := b.lastValue(slot)
+	if !ok {
+		floor = infinity
+	}
+	b.bear(id, bornAt, floor)
 	if slot.own == nil {
 		ring := b.ringOf(slot)
-		if int(b.rows)-int(from) >= ring { // nothing of it is left
-			slot.floor, slot.bornAt = infinity, b.last
-			if v, ok := b.lastValue(slot); ok {
-				slot.floor = v
-			}
+		if int(b.rows)-int(slot.end) >= ring { // nothing of it is left
 			slot.first = b.rows
 		}
 		values := b.blocks[slot.block].values[slot.off:]
-		for row := max(from, slot.first); row < b.rows; row++ {
+		for row := max(slot.end, slot.first); row < b.rows; row++ {
 			values[int(row)%ring] = hole
 		}
-		if from < b.rows {
-			slot.run = b.rows
-		}
+		slot.run = b.rows
 	}
 	slot.end = present
 }

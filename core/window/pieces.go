@@ -7,7 +7,7 @@ import (
 )
 
 // pieces adds a series that is not whole: it began, ended or has holes inside the window, or brings its own times.
-func (r *reader) pieces(index uint32, slot *slot, flags uint8) {
+func (r *reader) pieces(index, id uint32, slot *slot, flags uint8) {
 	c := &r.cut
 	r.times, r.values = r.times[:0], r.values[:0]
 	r.samples = samples{scratch: r.samples.scratch}
@@ -15,12 +15,12 @@ func (r *reader) pieces(index uint32, slot *slot, flags uint8) {
 	var first uint32
 	var ended bool
 	if slot.own != nil {
-		ended = r.gatherOwn(slot)
+		ended = r.gatherOwn(id, slot)
 		if slot.own.truncated {
 			flags |= abi.FlagTruncated
 		}
 	} else {
-		first, shared, ended = r.gather(slot)
+		first, shared, ended = r.gather(id, slot)
 		if b := c.slab.blocks[slot.block].band; b.capped && c.lo <= c.slab.rows-min(c.slab.rows, uint32(b.rows)) {
 			flags |= abi.FlagTruncated
 		}
@@ -61,7 +61,7 @@ func (r *reader) pieces(index uint32, slot *slot, flags uint8) {
 
 // gather collects the samples of a series that shares the times of its slab. It returns the row of the first, whether
 // there is no hole after it, and whether the series had ended at the end of the window.
-func (r *reader) gather(slot *slot) (first uint32, shared, ended bool) {
+func (r *reader) gather(id uint32, slot *slot) (first uint32, shared, ended bool) {
 	c, m, s := &r.cut, &r.samples, r.cut.slab
 	blk := &s.blocks[slot.block]
 	rows := blk.band.rows
@@ -96,12 +96,14 @@ func (r *reader) gather(slot *slot) (first uint32, shared, ended bool) {
 		}
 		break
 	}
-	r.finish(slot, from == slot.first)
+	if b, ok := r.finish(id); ok && b.row == first {
+		m.born, m.bornAt = true, b.at
+	}
 	return first, shared, ended
 }
 
 // gatherOwn collects the samples of a series with times of its own, and tells whether it had ended.
-func (r *reader) gatherOwn(slot *slot) bool {
+func (r *reader) gatherOwn(id uint32, slot *slot) bool {
 	c, m, own := &r.cut, &r.samples, slot.own
 	lo, _ := slices.BinarySearch(own.times, r.start+1)
 	hi, _ := slices.BinarySearch(own.times, r.end+1)
@@ -112,19 +114,22 @@ func (r *reader) gatherOwn(slot *slot) bool {
 			m.base, m.baseTime, m.hasBase = own.values[lo-1], t, true
 		}
 	}
-	r.finish(slot, !own.truncated)
+	if b, ok := r.finish(id); ok && (lo > 0 && own.times[lo-1] <= b.at || lo == 0 && !own.truncated) {
+		m.born, m.bornAt = true, b.at
+	}
 	return slot.end < c.hi
 }
 
-// finish decides whether the series was born in the window; complete says that no sample of it was let go.
-func (r *reader) finish(slot *slot, complete bool) {
+// finish completes the samples, and returns the birth that they may begin with: there is no baseline, and the row
+// before, which did not have the series, is as young as a baseline must be.
+func (r *reader) finish(id uint32) (birth, bool) {
 	m := &r.samples
-	if n := len(r.values); n > 0 {
-		m.firstTime, m.lastTime = r.times[0], r.times[n-1]
-		m.born = complete && !m.ever && slot.bornAt != 0 && slot.bornAt > r.cut.oldest && r.values[0] < slot.floor
-		if m.born {
-			m.bornAt = slot.bornAt
-		}
-		m.ever = true
+	n := len(r.values)
+	if n == 0 {
+		return birth{}, false
 	}
+	m.ever = true
+	m.firstTime, m.lastTime = r.times[0], r.times[n-1]
+	b, ok := r.cut.slab.birthBefore(id, m.firstTime)
+	return b, ok && !m.hasBase && b.at > r.cut.oldest && r.values[0] < b.floor
 }

@@ -52,7 +52,7 @@ func (r *reader) slab(seg *segment, fresh bool) {
 	r.grow(len(seg.index))
 	for i, id := range seg.binding.slots {
 		if index := seg.index[i]; index != none {
-			r.series(index, &seg.slab.slots[id])
+			r.series(index, id, &seg.slab.slots[id])
 		}
 	}
 }
@@ -103,7 +103,7 @@ func (r *reader) grow(n int) {
 }
 
 // series adds one series.
-func (r *reader) series(index uint32, slot *slot) {
+func (r *reader) series(index, id uint32, slot *slot) {
 	var flags uint8
 	if index >= r.known {
 		flags |= abi.FlagNew
@@ -115,7 +115,7 @@ func (r *reader) series(index uint32, slot *slot) {
 		flags |= abi.FlagMissing | abi.FlagEnded
 	}
 	if !r.whole(slot) {
-		r.pieces(index, slot, flags)
+		r.pieces(index, id, slot, flags)
 		return
 	}
 	if r.out.Reduce != abi.Raw {
@@ -141,7 +141,7 @@ func (r *reader) whole(slot *slot) bool {
 	from := c.lo
 	if c.hasBase {
 		from = c.base
-	} else if slot.bornAt != 0 {
+	} else if slot.newborn {
 		return false
 	}
 	blk := &c.slab.blocks[slot.block]

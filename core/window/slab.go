@@ -32,6 +32,7 @@ type slab struct {
 	freeSlots []uint32
 	ended     []uint32
 	graves    map[uint64]float64 // last values of series that left, by hash
+	births    map[uint32][]birth // of the slots that are newborn, oldest first
 
 	// memory
 	bands  []*band
@@ -52,22 +53,21 @@ type slab struct {
 // slot is one series that is kept.
 type slot struct {
 	place
-	first  uint32 // row of its first sample that is kept
-	run    uint32 // row since which it has had a sample in every row
-	end    uint32 // row after its last sample, present while it has not ended
-	next   uint32 // slot of the same hash
-	hash   uint64
-	bornAt int64   // time of the row before the first, which did not have it; 0: unknown
-	floor  float64 // born only if its first value is below: what it left with, when it was there before
-	own    *ownRun // set for series that bring their own times
-	live   bool
-	counts bool // exposed as a counter
+	first   uint32 // row of its first sample that is kept
+	run     uint32 // row since which it has had a sample in every row
+	end     uint32 // row after its last sample, present while it has not ended
+	next    uint32 // slot of the same hash
+	hash    uint64
+	own     *ownRun // set for series that bring their own times
+	live    bool
+	newborn bool // has births
+	counts  bool // exposed as a counter
 }
 
-// forget raises the first row that is kept. What lay before was a sample of the series, so it is not born there.
+// forget raises the first row that is kept.
 func (s *slot) forget(before uint32) {
 	if s.first < before {
-		s.first, s.bornAt = before, 0
+		s.first = before
 		s.run = max(s.run, before)
 	}
 }
@@ -84,7 +84,7 @@ type binding struct{ slots []uint32 }
 func newSlab(interval int64) *slab {
 	return &slab{
 		interval: interval, times: make([]int64, 1), byHash: make(map[uint64]uint32),
-		graves: make(map[uint64]float64), bound: make(map[*selector]*binding), last: math.MinInt64,
+		graves: make(map[uint64]float64), bound: make(map[*selector]*binding), births: make(map[uint32][]birth), last: math.MinInt64,
 	}
 }
 
@@ -123,8 +123,9 @@ func (s *slab) append(f frame.Frame) error {
 		s.write(&s.plans[i], f.Values, row)
 	}
 	s.writeOwn(f)
-	if row%8 == 0 && len(s.ended) > 0 {
+	if row%8 == 0 {
 		s.sweep()
+		s.growUp()
 	}
 	return nil
 }
@@ -180,7 +181,8 @@ func (s *slab) sweep() {
 		gone = append(gone, id)
 		return true
 	})
-	s.drop(gone)
+	slices.Sort(gone)
+	s.drop(slices.Compact(gone)) // one that ended, came back and ended is listed twice
 }
 
 // ringOf is how many rows of a series are kept.
@@ -238,6 +240,7 @@ func (s *slab) bury(id uint32) {
 		s.release(dying.place)
 	}
 	s.slots[id] = slot{}
+	delete(s.births, id)
 	s.series[id] = frame.Series{}
 	s.freeSlots = append(s.freeSlots, id)
 }
