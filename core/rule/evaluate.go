@@ -1,0 +1,352 @@
+package rule
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/tocsinhq/tocsin/core/alert"
+	"github.com/tocsinhq/tocsin/sdk/frame"
+	"github.com/tocsinhq/tocsin/sdk/rule/abi"
+)
+
+// job is one evaluation.
+type job struct {
+	*running
+	at        time.Time
+	overtaken int // rounds that came while it waited
+}
+
+// outcome is how it went.
+type outcome struct {
+	begun   time.Time
+	took    time.Duration
+	fuel    uint64
+	err     error
+	missing string // what could not be seen
+	changed bool   // those who act on alerts should look again
+	stopped bool   // the manager stops: nothing was judged
+}
+
+// evaluate runs the program of a rule and moves its instances.
+func (m *Manager) evaluate(j job) (o outcome) {
+	o.begun = time.Now()
+	ev, err := m.run(j)
+	o.took, o.fuel, o.err = time.Since(o.begun), ev.Fuel, err
+	if m.ctx.Err() != nil {
+		o.stopped = true // what a cancelled program says is no evidence of anything
+		return o
+	}
+	var observed []seen
+	if err == nil {
+		if observed, err = j.observe(ev); err != nil {
+			o.err = err
+		}
+	}
+	o.missing = missing(ev, o.err)
+	m.tellRule(j, &o)
+	o.changed = m.move(j, observed, &o)
+	return o
+}
+
+// run calls the program. Its panic is an error like others: rules are independent of each other.
+func (m *Manager) run(j job) (ev Evaluation, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+			m.options.Logger.Error().Str("rule", j.Name).Bytes("stack", debug.Stack()).Msg("the program of a rule panicked")
+		}
+	}()
+	return j.Program.Eval(m.ctx, j.at)
+}
+
+// missing says why an instance that the rule left out is not known to be healthy; "" when it is.
+func missing(ev Evaluation, err error) string {
+	why := func(general string) string {
+		if ev.Missing != "" {
+			return ev.Missing
+		}
+		return general
+	}
+	switch {
+	case err != nil:
+		return "rule failed: " + err.Error()
+	case !ev.Complete:
+		return why("not all targets answered")
+	case ev.Empty:
+		return why("an input matches no series")
+	case ev.NoVerdict:
+		return why("not enough data to judge")
+	}
+	return ""
+}
+
+// seen is what the program said about one instance.
+type seen struct {
+	alert.Fingerprint
+	*abi.Verdict
+}
+
+// observe orders the verdicts by instance. A program that contradicts itself has failed.
+func (j job) observe(ev Evaluation) ([]seen, error) {
+	observed := make([]seen, len(ev.Verdicts))
+	for i := range ev.Verdicts {
+		v := &ev.Verdicts[i]
+		observed[i] = seen{alert.NewFingerprint(j.Name, v.Labels), v}
+	}
+	slices.SortFunc(observed, func(a, b seen) int {
+		switch {
+		case a.Fingerprint < b.Fingerprint:
+			return -1
+		case a.Fingerprint > b.Fingerprint:
+			return 1
+		}
+		return 0
+	})
+	for i := 1; i < len(observed); i++ {
+		if a, b := observed[i-1], observed[i]; a.Fingerprint == b.Fingerprint {
+			return nil, fmt.Errorf("two verdicts about one instance: %s and %s", a.Labels, b.Labels)
+		}
+	}
+	return observed, nil
+}
+
+// tellRule records what became known about the rule as a whole.
+func (m *Manager) tellRule(j job, o *outcome) {
+	tell := func(kind alert.Kind, reason string) {
+		m.options.Record(alert.Decision{Time: time.Now(), Kind: kind, Rule: j.Name, Reason: reason})
+	}
+	log := m.options.Logger.With().Str("rule", j.Name).Logger()
+	if j.overtaken > 0 && !j.late {
+		tell(alert.KindSkipped, fmt.Sprintf("%d rounds came before the evaluation began: it judges the newest data only", j.overtaken+1))
+	}
+	j.late = j.overtaken > 0
+	j.wasFrozen = j.blind != "" || j.failure != ""
+
+	switch {
+	case o.err != nil && o.err.Error() != j.failure:
+		tell(alert.KindRuleFailed, o.err.Error())
+		log.Error().Err(o.err).Msg("a rule failed, its alerts keep their state")
+	case o.err == nil && j.failure != "":
+		tell(alert.KindSighted, "the rule works again")
+		log.Info().Msg("a rule works again")
+	}
+	j.failure = ""
+	if o.err != nil {
+		j.failure = o.err.Error()
+		return // it is no longer known whether all data are there
+	}
+	switch {
+	case o.missing != "" && j.blind == "":
+		tell(alert.KindBlind, o.missing)
+		log.Warn().Str("missing", o.missing).Msg("a rule does not see all of its data")
+	case o.missing == "" && j.blind != "":
+		tell(alert.KindSighted, "all data are there again")
+	}
+	j.blind = o.missing
+}
+
+// moved collects what an evaluation does to the instances of its rule.
+type moved struct {
+	put       []alert.Alert
+	drop      []alert.Fingerprint
+	observe   []alert.Alert
+	decisions []alert.Decision
+	badText   error // of a template
+	changed   bool  // those who act on alerts should look again
+}
+
+// move takes each instance one step and tells what changed, after it is durable.
+func (m *Manager) move(j job, observed []seen, o *outcome) (changed bool) {
+	stored := m.options.Alerts.OfRule(j.Name)
+	if o.err == nil && o.missing != "" && j.OnMissing == MissingFire && len(stored)+len(observed) == 0 {
+		v := noVerdict(nil)
+		v.Status, v.Text = abi.Active, o.missing
+		observed = []seen{{alert.NewFingerprint(j.Name, nil), v}}
+	}
+	j.renderer.at = j.at
+	var mv moved
+	for len(stored) > 0 || len(observed) > 0 { // both are ordered by fingerprint
+		switch {
+		case len(observed) == 0 || len(stored) > 0 && stored[0].Fingerprint < observed[0].Fingerprint:
+			mv.step(j, stored[0], noVerdict(stored[0].Identity), j.leftOut(o))
+			stored = stored[1:]
+		case len(stored) == 0 || observed[0].Fingerprint < stored[0].Fingerprint:
+			v := observed[0]
+			if v.Status == abi.Active {
+				a := alert.Alert{Fingerprint: v.Fingerprint, Rule: j.Name, Identity: slices.Clone(v.Labels)}
+				mv.step(j, a, v.Verdict, mv.judged(j, v.Verdict))
+			}
+			observed = observed[1:]
+		default:
+			mv.step(j, stored[0], observed[0].Verdict, mv.judged(j, observed[0].Verdict))
+			stored, observed = stored[1:], observed[1:]
+		}
+	}
+	m.store(j.Name, mv.put, mv.drop)
+	m.options.Alerts.Observe(mv.observe...)
+	for _, d := range mv.decisions {
+		m.options.Record(d)
+	}
+	m.tellTemplate(j, mv.badText)
+	return mv.changed
+}
+
+// leftOut is what follows for an instance from not being spoken of.
+func (j job) leftOut(o *outcome) observation {
+	ob := observation{at: j.at, value: math.NaN(), reason: o.missing}
+	switch {
+	case o.missing == "":
+		ob.evidence, ob.reason = healthy, "the rule does not name it any more, and all targets answered"
+	case o.err != nil: // a choice about missing data is none about broken rules
+	case j.OnMissing == MissingOK:
+		ob.evidence, ob.reason = healthy, `missing data count as health (on_missing = "ok"): `+o.missing
+	case j.OnMissing == MissingFire:
+		ob.evidence, ob.text = active, o.missing
+	}
+	return ob
+}
+
+// judged is what follows for an instance from a verdict about it.
+func (mv *moved) judged(j job, v *abi.Verdict) observation {
+	ob := observation{at: j.at, value: v.Value, text: v.Text}
+	switch v.Status {
+	case abi.Active:
+		ob.evidence = active
+		var err error
+		if ob.labels, err = j.renderer.labelSet(j.Name, v); err != nil {
+			mv.badText = errors.Join(mv.badText, err)
+		}
+	case abi.Healthy:
+		ob.evidence, ob.reason = healthy, "the rule finds it healthy"
+	default:
+		ob.reason = "the rule cannot tell"
+	}
+	if ob.evidence != active && v.Text != "" {
+		ob.reason += ": " + v.Text
+	}
+	return ob
+}
+
+// step takes one instance one step.
+func (mv *moved) step(j job, a alert.Alert, v *abi.Verdict, o observation) {
+	p := j.progress[a.Fingerprint]
+	if _, known := j.progress[a.Fingerprint]; !known {
+		p.saved = a.Held
+	}
+	next, fx := j.policy.step(instance{Alert: a, seen: p.seen, saved: p.saved}, o)
+	if fx.drop || next.State == alert.Inactive {
+		delete(j.progress, a.Fingerprint)
+	} else {
+		j.progress[a.Fingerprint] = progress{seen: next.seen, saved: next.saved}
+	}
+	if fx.render {
+		var err error
+		if next.Annotations, err = j.renderer.annotate(next.Labels, v); err != nil {
+			mv.badText = errors.Join(mv.badText, err)
+		}
+	}
+	switch {
+	case fx.drop:
+		mv.drop = append(mv.drop, a.Fingerprint)
+	case fx.commit:
+		mv.put = append(mv.put, next.Alert)
+	case next.State != alert.Inactive:
+		mv.observe = append(mv.observe, next.Alert)
+	}
+	mv.tell(a, next.Alert, fx)
+	if a.Unknown == next.Unknown {
+		return
+	}
+	// Blindness of the rule as a whole was recorded once, not for each instance.
+	if next.Unknown && v.Status == abi.Unknown {
+		mv.tellOverlay(alert.KindBlind, next.Alert, next.Reason)
+	} else if a.Unknown && !j.wasFrozen {
+		mv.tellOverlay(alert.KindSighted, next.Alert, "")
+	}
+}
+
+// tell adds what is to be recorded of a step.
+func (mv *moved) tell(before, after alert.Alert, fx effect) {
+	mv.changed = mv.changed || before.State != after.State || before.Revision != after.Revision || before.Unknown != after.Unknown
+	switch {
+	case before.State != after.State:
+		mv.decisions = append(mv.decisions, transition(before, after))
+	case fx.revised:
+		d := transition(before, after)
+		d.Kind, d.From, d.To, d.Reason = alert.KindRevised, "", "", revision(before.Labels, after.Labels)
+		mv.decisions = append(mv.decisions, d)
+	}
+}
+
+// tellOverlay adds that one instance became unknown, or known again.
+func (mv *moved) tellOverlay(kind alert.Kind, a alert.Alert, reason string) {
+	d := transition(a, a)
+	d.Kind, d.From, d.Reason = kind, "", reason
+	mv.decisions = append(mv.decisions, d)
+}
+
+// transition is the journal line of a change of state.
+func transition(before, after alert.Alert) alert.Decision {
+	labels := after.Labels
+	if labels == nil {
+		labels = before.Labels
+	}
+	return alert.Decision{
+		Time: time.Now(), Kind: alert.KindTransition, Rule: after.Rule, Fingerprint: after.Fingerprint, Labels: labels,
+		From: before.State.String(), To: after.State.String(), Value: after.Value, Reason: after.Reason,
+	}
+}
+
+// revision says what changed between two label sets; severity first, since it may wake somebody.
+func revision(before, after frame.Labels) string {
+	if a, b := before.Get("severity"), after.Get("severity"); a != b {
+		return fmt.Sprintf("severity %q became %q", a, b)
+	}
+	return fmt.Sprintf("labels %s became %s", before, after)
+}
+
+// tellTemplate records template errors when they are new.
+func (m *Manager) tellTemplate(j job, err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text == "" || text == j.badText {
+		return
+	}
+	j.badText = text
+	m.options.Record(alert.Decision{Time: time.Now(), Kind: alert.KindTemplate, Rule: j.Name, Reason: text})
+	m.options.Logger.Error().Str("rule", j.Name).Err(err).Msg("a template failed, its error stands in place of the text")
+}
+
+// store makes changes durable, or goes on without that when storage refuses.
+func (m *Manager) store(rule string, put []alert.Alert, drop []alert.Fingerprint) {
+	if len(put) > 0 {
+		m.report(rule, m.options.Alerts.Put(put...))
+	}
+	if len(drop) > 0 {
+		m.report(rule, m.options.Alerts.Drop(drop...))
+	}
+}
+
+// report says once that storage refuses, and once that it accepts again.
+func (m *Manager) report(rule string, err error) {
+	if err != nil && !errors.Is(err, alert.ErrNotDurable) {
+		m.options.Logger.Error().Str("rule", rule).Err(err).Msg("the state of a rule's alerts cannot be written")
+		return
+	}
+	m.mu.Lock()
+	said := m.refused
+	m.refused = err != nil
+	m.mu.Unlock()
+	switch {
+	case err != nil && !said:
+		m.options.Logger.Error().Err(err).Msg("storage refuses the state of alerts: alerting goes on, a crash now would lose what changed")
+	case err == nil && said:
+		m.options.Logger.Info().Msg("storage accepts the state of alerts again")
+	}
+}

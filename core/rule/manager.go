@@ -1,0 +1,177 @@
+package rule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/tocsinhq/tocsin/core/alert"
+)
+
+// Manager evaluates rules, each when it is due, a bounded number at once and none twice at once.
+type Manager struct {
+	options Options
+
+	ctx    context.Context // of evaluations
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // workers and clock
+
+	mu       sync.Mutex // guards what follows, and the scheduling part of rules
+	work     *sync.Cond // the queue changed, or the manager stops
+	rules    []*running
+	bySource map[string][]*running
+	rounds   map[string]*rounds
+	queue    []*running
+	batches  map[*batch]struct{} // with evaluations that are not done
+	started  bool
+	stopping bool
+	refused  bool // storage refused the last change; said once
+}
+
+// New returns a manager without rules.
+func New(o Options) *Manager {
+	if o.Workers <= 0 {
+		o.Workers = max(1, runtime.GOMAXPROCS(0)-1)
+	}
+	if o.Record == nil {
+		o.Record = func(alert.Decision) {}
+	}
+	if o.OnChange == nil {
+		o.OnChange = func() {}
+	}
+	m := &Manager{options: o, rounds: map[string]*rounds{}, bySource: map[string][]*running{}, batches: map[*batch]struct{}{}}
+	m.work = sync.NewCond(&m.mu)
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	return m
+}
+
+// Start takes over the rules, ends the alerts of rules that are no more, and begins to evaluate. After an error
+// nothing runs and the programs are still the caller's.
+func (m *Manager) Start(definitions []Definition) error {
+	rules, bySource, err := prepare(definitions)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	if m.started {
+		m.mu.Unlock()
+		return errors.New("start rules: they were started before")
+	}
+	now := time.Now()
+	for _, r := range rules {
+		r.plan(now)
+	}
+	m.rules, m.bySource, m.started = rules, bySource, true
+	m.mu.Unlock()
+
+	for _, err := range m.options.Alerts.Damaged() {
+		m.options.Logger.Error().Err(err).Msg("an alert was lost: its record is damaged and was set aside")
+	}
+	if m.endRemoved(now) {
+		m.options.OnChange()
+	}
+	for range m.options.Workers {
+		m.wg.Go(m.worker)
+	}
+	m.wg.Go(m.clock)
+	m.wg.Go(m.mend)
+	return nil
+}
+
+func prepare(definitions []Definition) (rules []*running, bySource map[string][]*running, err error) {
+	bySource = map[string][]*running{}
+	names := map[string]bool{}
+	for _, d := range definitions {
+		if err := d.check(); err != nil {
+			return nil, nil, err
+		}
+		if names[d.Name] {
+			return nil, nil, fmt.Errorf("rule %q is defined twice", d.Name)
+		}
+		names[d.Name] = true
+		r := newRunning(d)
+		rules = append(rules, r)
+		if r.Every > 0 {
+			continue
+		}
+		for _, source := range r.Sources {
+			bySource[source] = append(bySource[source], r)
+		}
+	}
+	return rules, bySource, nil
+}
+
+// removedReason is why the alerts of a rule end that the configuration does not have any more.
+const removedReason = "rule removed"
+
+// endRemoved resolves what fires of rules that are no more, and drops what is pending.
+func (m *Manager) endRemoved(now time.Time) (changed bool) {
+	defined := map[string]bool{}
+	for _, r := range m.rules {
+		defined[r.Name] = true
+	}
+	for _, name := range m.options.Alerts.Rules() {
+		if defined[name] {
+			continue
+		}
+		var resolved []alert.Alert
+		var dropped []alert.Fingerprint
+		for _, a := range m.options.Alerts.OfRule(name) {
+			before, o := a, observation{at: now, reason: removedReason}
+			switch a.State {
+			case alert.Firing:
+				a = instance{Alert: a}.resolve(o).Alert
+				resolved = append(resolved, a)
+			case alert.Pending:
+				dropped = append(dropped, a.Fingerprint)
+				a.State = alert.Inactive
+			default:
+				continue
+			}
+			a.Reason = removedReason
+			m.options.Record(transition(before, a))
+		}
+		m.store(name, resolved, dropped)
+		changed = changed || len(resolved)+len(dropped) > 0
+	}
+	return changed
+}
+
+// Stop ends the evaluations that run, closes the programs and writes what is known of the instances. It waits for
+// all that until ctx ends.
+func (m *Manager) Stop(ctx context.Context) error {
+	m.mu.Lock()
+	if m.stopping {
+		m.mu.Unlock()
+		return nil
+	}
+	m.stopping = true
+	m.work.Broadcast()
+	rules := m.rules
+	m.mu.Unlock()
+	m.cancel()
+
+	done := make(chan struct{})
+	go func() { // ends with the workers; they hold it if a program does not return
+		defer close(done)
+		m.wg.Wait()
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return fmt.Errorf("stop rules: an evaluation does not end: %w", ctx.Err())
+	}
+	var errs []error
+	for _, r := range rules {
+		if err := r.Program.Close(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("close the program of rule %q: %w", r.Name, err))
+		}
+	}
+	if err := m.options.Alerts.Flush(); err != nil {
+		errs = append(errs, fmt.Errorf("write the state of alerts: %w", err))
+	}
+	return errors.Join(errs...)
+}
