@@ -206,7 +206,7 @@ func serveEngine(dir string) {
 }
 
 func TestEngineIsKilled(t *testing.T) {
-	dir, err := os.MkdirTemp("", "e") // sockets need short paths
+	dir, err := os.MkdirTemp("", "e") //nolint:usetesting // sockets need short paths
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestEngineIsKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer h.Close(context.Background()) //nolint:errcheck // what is tested is above
+	defer h.Close(context.Background())
 	if _, err := os.Stat(left[0]); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%s was not swept away: %v", left[0], err)
 	}

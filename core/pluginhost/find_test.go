@@ -84,7 +84,7 @@ func TestChecksum(t *testing.T) {
 			o.Command = func(what, _ string) (string, []string, error) { return program, []string{"plugin-serve", what}, nil }
 			o.Checksum = func(string, string) string { return sum }
 		})
-		s, err := h.Source(t.Context(), "fake", "main", nil, nil)
+		s, err := h.Source(t.Context(), "fake", "main", nil, quick)
 		if want != "" {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v", err)
@@ -114,7 +114,7 @@ func TestVerifiedBytesAreRun(t *testing.T) {
 	}
 	defer f.Close()
 	other := filepath.Join(dir, "other")
-	if err := errors.Join(os.WriteFile(other, []byte("something else"), 0o755), os.Rename(other, program)); err != nil { //nolint:gosec // it is a program
+	if err := errors.Join(os.WriteFile(other, []byte("something else"), 0o755), os.Rename(other, program)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -130,7 +130,7 @@ func copyFile(t *testing.T, from, to string) {
 	t.Helper()
 	data, err := os.ReadFile(from)
 	if err == nil {
-		err = os.WriteFile(to, data, 0o755) //nolint:gosec // it is a program
+		err = os.WriteFile(to, data, 0o755)
 	}
 	if err != nil {
 		t.Fatal(err)

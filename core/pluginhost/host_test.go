@@ -2,6 +2,7 @@ package pluginhost
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"os"
@@ -13,8 +14,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/tocsinhq/tocsin/sdk/notifier"
+	"github.com/tocsinhq/tocsin/sdk/plugin"
 	"github.com/tocsinhq/tocsin/sdk/schema"
 	"github.com/tocsinhq/tocsin/sdk/source"
 )
@@ -41,7 +46,7 @@ func TestSource(t *testing.T) {
 
 func TestNotifier(t *testing.T) {
 	h, _ := newHost(t, nil)
-	n, err := h.Notifier(t.Context(), "fake", "main", json.RawMessage(`{"key":"hunter2"}`), nil, "hunter2")
+	n, err := h.Notifier(t.Context(), "fake", "main", json.RawMessage(`{"key":"hunter2"}`), quick, "hunter2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,12 +97,12 @@ func TestConfigurationToBlame(t *testing.T) {
 		`{"wrong":true,"key":"hunter2"}`: "wrong: is wrong with (sensitive)",
 		`{"what":1}`:                     "what: is not known here",
 	} {
-		_, err := h.Source(t.Context(), "fake", "main", json.RawMessage(settings), nil, "hunter2")
+		_, err := h.Source(t.Context(), "fake", "main", json.RawMessage(settings), quick, "hunter2")
 		var diags schema.Diagnostics
 		if !errors.As(err, &diags) || err.Error() != want {
 			t.Errorf("got %v", err)
 		}
-		err = h.Validate(t.Context(), "source", "fake", json.RawMessage(settings), nil, "hunter2")
+		err = h.Validate(t.Context(), "source", "fake", json.RawMessage(settings), quick, "hunter2")
 		if !errors.As(err, &diags) || err.Error() != want {
 			t.Errorf("got %v", err)
 		}
@@ -105,14 +110,14 @@ func TestConfigurationToBlame(t *testing.T) {
 	if got := h.Processes(); len(got) != 0 {
 		t.Errorf("a process without instances was left: %+v", got)
 	}
-	if err := h.Validate(t.Context(), "source", "fake", nil, nil); err != nil {
+	if err := h.Validate(t.Context(), "source", "fake", nil, quick); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestSchema(t *testing.T) {
 	h, _ := newHost(t, nil)
-	block, err := h.Schema(t.Context(), "notifier", "fake", nil)
+	block, err := h.Schema(t.Context(), "notifier", "fake", quick)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +267,7 @@ func TestStartsThatFail(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, _ := newHost(t, func(o *Options) { o.Command = c.command })
-			_, err := h.Source(t.Context(), "fake", "main", nil, nil)
+			_, err := h.Source(t.Context(), "fake", "main", nil, quick)
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), `start source plugin "fake"`) {
 				t.Fatalf("got %v", err)
 			}
@@ -274,7 +279,7 @@ func TestStartIsCancelled(t *testing.T) {
 	h, _ := newHost(t, func(o *Options) { o.Command = command("mute") })
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := h.Source(ctx, "fake", "main", nil, nil); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := h.Source(ctx, "fake", "main", nil, quick); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -285,7 +290,7 @@ func TestClosedHost(t *testing.T) {
 	if err := h.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Source(t.Context(), "fake", "main", nil, nil); !errors.Is(err, ErrUnavailable) {
+	if _, err := h.Source(t.Context(), "fake", "main", nil, quick); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := collect(t, s, ""); !errors.Is(err, ErrUnavailable) {
@@ -293,5 +298,32 @@ func TestClosedHost(t *testing.T) {
 	}
 	if _, err := os.Stat(h.dir.path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the private directory: %v", err)
+	}
+}
+
+// A process of the same user that finds the socket gets nowhere without the engine's certificate.
+func TestSocketIsPrivate(t *testing.T) {
+	h, _ := newHost(t, nil)
+	openSource(t, h, `{}`)
+	info, err := os.Stat(h.dir.path)
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory of sockets: %v, %v", info.Mode(), err)
+	}
+	sockets, _ := filepath.Glob(filepath.Join(h.dir.path, "*", "*", "plugin*"))
+	if len(sockets) != 1 {
+		t.Fatalf("got %v", sockets)
+	}
+	for name, with := range map[string]credentials.TransportCredentials{
+		"plain":                     insecure.NewCredentials(),
+		"TLS without a certificate": credentials.NewTLS(&tls.Config{InsecureSkipVerify: true}),
+	} {
+		conn, err := grpc.NewClient("unix:"+sockets[0], grpc.WithTransportCredentials(with))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := plugin.NewClient(conn).Info(t.Context()); !errors.Is(err, plugin.ErrConnection) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		_ = conn.Close()
 	}
 }

@@ -54,8 +54,7 @@ func (h *Host) open(ctx context.Context, i *instance, k key, env []string) error
 		if err != nil {
 			s.remove(i)
 			h.release(ctx, s)
-			var diags schema.Diagnostics
-			if !errors.As(err, &diags) {
+			if _, ok := errors.AsType[schema.Diagnostics](err); !ok {
 				err = fmt.Errorf("configure %s %q: %w", k.kind, i.name, err)
 			}
 			return err

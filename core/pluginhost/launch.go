@@ -92,7 +92,7 @@ func (r *running) config() *goplugin.ClientConfig {
 		Logger:     hclog.NewNullLogger(),
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(plugin.MaxMessage), grpc.MaxCallSendMsgSize(plugin.MaxMessage)),
-			grpc.WithDisableServiceConfig(), grpc.WithSharedWriteBuffer(true),
+			grpc.WithDisableServiceConfig(),
 		},
 	}
 }

@@ -97,7 +97,7 @@ func TestHostileOutput(t *testing.T) {
 
 func TestPlainOutputBeforeTheHandshakeIsTold(t *testing.T) {
 	h, _ := newHost(t, func(o *Options) { o.Command = command("print", `loading...\n1|1|unix|/x|grpc|y\n`) })
-	_, err := h.Source(t.Context(), "fake", "main", nil, nil)
+	_, err := h.Source(t.Context(), "fake", "main", nil, quick)
 	if err == nil || !strings.Contains(err.Error(), `printed "loading..."`) {
 		t.Fatalf("got %v", err)
 	}

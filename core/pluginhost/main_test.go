@@ -170,6 +170,9 @@ func (n *fakeNotifier) Send(ctx context.Context, m notifier.Notification) (notif
 	return notifier.Result{Outcome: notifier.Delivered, Reference: string(data), Detail: "with " + n.config.Key}, err
 }
 
+// quick keeps the race detector from sleeping for a second at the end of each plugin.
+var quick = []string{"GORACE=atexit_sleep_ms=0"}
+
 // command starts this binary as args say.
 func command(args ...string) func(string, string) (string, []string, error) {
 	return func(string, string) (string, []string, error) {
@@ -259,7 +262,7 @@ func newHost(t *testing.T, change func(*Options)) (*Host, *logBuffer) {
 
 func openSource(t *testing.T, h *Host, settings string, secrets ...string) *Source {
 	t.Helper()
-	s, err := h.Source(t.Context(), "fake", "main", json.RawMessage(settings), []string{"GORACE=atexit_sleep_ms=0"}, secrets...)
+	s, err := h.Source(t.Context(), "fake", "main", json.RawMessage(settings), quick, secrets...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -147,3 +147,17 @@ func BenchmarkBuilder(b *testing.B) {
 		builder.Build(0)
 	}
 }
+
+func TestLayoutEqual(t *testing.T) {
+	var none *frame.Layout
+	a := &frame.Layout{Series: []frame.Series{{Labels: series("a"), Kind: frame.Gauge}, {Labels: series("b")}}}
+	same := &frame.Layout{Series: []frame.Series{{Labels: series("a"), Kind: frame.Gauge}, {Labels: series("b")}}}
+	order := &frame.Layout{Series: []frame.Series{{Labels: series("b")}, {Labels: series("a"), Kind: frame.Gauge}}}
+	kind := &frame.Layout{Series: []frame.Series{{Labels: series("a")}, {Labels: series("b")}}}
+	if !a.Equal(same) || !none.Equal(nil) {
+		t.Error("the same columns are not equal")
+	}
+	if a.Equal(order) || a.Equal(kind) || a.Equal(nil) || none.Equal(a) || a.Equal(&frame.Layout{}) {
+		t.Error("other columns are equal")
+	}
+}

@@ -43,7 +43,7 @@ func NewServer[T Instance](info Info, role Role, newInstance func() T) *Server[T
 // turned into errors of the call.
 func (s *Server[T]) GRPC(opts []grpc.ServerOption) *grpc.Server {
 	opts = append(opts,
-		grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.SharedWriteBuffer(true),
+		grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage),
 		grpc.UnaryInterceptor(s.guardUnary), grpc.StreamInterceptor(s.guardStream))
 	server := grpc.NewServer(opts...)
 	pluginpb.RegisterPluginServer(server, s)

@@ -94,8 +94,7 @@ func Source(t *testing.T, o SourceOptions) {
 		c, err := collector.Collect(deadline(t, callTime), instance, &source.Known{}, limited)
 		switch {
 		case err != nil: // to refuse is as good as to cut off
-			var broken *source.ProtocolError
-			if errors.As(err, &broken) {
+			if _, ok := errors.AsType[*source.ProtocolError](err); ok {
 				t.Errorf("more series than the engine wanted: %v", err)
 			}
 		case len(c.Frame.Values) > 1:

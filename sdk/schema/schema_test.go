@@ -48,8 +48,6 @@ type settings struct {
 	Other    chan int
 }
 
-func ptr[T any](v T) *T { return &v }
-
 func TestOf(t *testing.T) {
 	_ = settings{}.cache
 	got, err := schema.Of(&settings{})
@@ -60,8 +58,8 @@ func TestOf(t *testing.T) {
 		Attributes: []schema.Attribute{
 			{Name: "proxy", Type: "string", Format: "url", Description: "Proxy to go through."},
 			{Name: "routing_key", Type: "string", Required: true, Sensitive: true, Pattern: "^[a-z]+$"},
-			{Name: "timeout", Type: "duration", Default: "1m30s", Min: ptr(1.0), Max: ptr(600.0)},
-			{Name: "retries", Type: "int", Default: 3.0, Min: ptr(0.0)},
+			{Name: "timeout", Type: "duration", Default: "1m30s", Min: new(1.0), Max: new(600.0)},
+			{Name: "retries", Type: "int", Default: 3.0, Min: new(0.0)},
 			{Name: "ratio", Type: "float"},
 			{Name: "severity", Type: "string", Default: "critical", Enum: []string{"critical", "warning"}},
 			{Name: "paths", Type: "list(string)", Default: []any{"/metrics"}},
@@ -173,7 +171,7 @@ func TestDecode(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := settings{
-		Key: "abc", Timeout: 90 * time.Second, Retries: 4, Ratio: ptr(0.0), Severity: "critical", Paths: []string{"/metrics"},
+		Key: "abc", Timeout: 90 * time.Second, Retries: 4, Ratio: new(0.0), Severity: "critical", Paths: []string{"/metrics"},
 		Waits: []time.Duration{time.Second, 2 * time.Minute}, TLS: tls{CA: "system", Insecure: true},
 		Headers: []header{{"a", "b"}, {"c", ""}},
 	}
@@ -217,8 +215,7 @@ func TestDecodeComplaints(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := schema.Decode([]byte(c.json), &settings{})
-			var diags schema.Diagnostics
-			if !errors.As(err, &diags) {
+			if _, ok := errors.AsType[schema.Diagnostics](err); !ok {
 				t.Fatalf("got %v, want Diagnostics", err)
 			}
 			if diff := cmp.Diff(c.want, err.Error()); diff != "" {
@@ -290,7 +287,7 @@ func TestCheck(t *testing.T) {
 			Blocks:     []schema.NestedBlock{{Name: "a"}},
 		},
 		"block b: attribute: name": {Blocks: []schema.NestedBlock{{Name: "b", Block: attribute(schema.Attribute{Type: schema.Int})}}},
-		"nested more than":                 deep,
+		"nested more than":         deep,
 	} {
 		if err := schema.Check(block); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", want, err)
