@@ -94,7 +94,7 @@ func (m *Module) instantiate(ctx context.Context) (in *instance, err error) {
 		if in.memory.refused > 0 {
 			return in, failed(MemoryLimit, "start with %s: the cap is %s", bytesText(int64(in.memory.wanted)), bytesText(m.limits.Memory))
 		}
-		return in, failed(Trap, "start: %s", firstLine(err.Error()))
+		return in, failed(Trap, "the start function failed (it may spend %d fuel): %s", startFuel, firstLine(err.Error()))
 	}
 	if global, ok := in.mod.ExportedGlobal(meter.FuelExport).(api.MutableGlobal); ok && !m.limits.Trusted {
 		in.fuel = global

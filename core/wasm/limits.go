@@ -27,7 +27,8 @@ const (
 	maxTable     = 65_536
 	maxFailBytes = 4 << 10
 	maxEmitParts = 4096
-	initFuel     = 2_000_000_000 // what a module may spend on its initialization: some seconds at worst
+	initFuel     = 1_000_000_000 // what a module may spend on its initialization: about a second at worst
+	startFuel    = 100_000_000   // and on a start function, which most have not
 )
 
 func (l Limits) withDefaults() Limits {

@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 
@@ -67,7 +69,7 @@ func (h *Host) Load(ctx context.Context, name string, wasm []byte, limits Limits
 	if limits.Trusted {
 		rewritten = parsed.Strip()
 		h.logger.Warn().Str("module", name).Msg("rule module is trusted: its code is not metered, nothing stops it when it loops for ever")
-	} else if rewritten, err = parsed.Meter(initFuel); err != nil {
+	} else if rewritten, err = parsed.Meter(startFuel); err != nil {
 		return nil, bad(err)
 	}
 	if m.code, err = h.compile(ctx, rewritten); err != nil {
@@ -179,8 +181,17 @@ func (h *Host) compileOnce(ctx context.Context, wasm []byte) (compiled wazero.Co
 			err = fmt.Errorf("%w: %v", errCompilerPanic, r)
 		}
 	}()
-	return h.runtime.CompileModule(ctx, wasm)
+	before := time.Now()
+	compiled, err = h.runtime.CompileModule(ctx, wasm)
+	if time.Since(before) > largeCompile { // tens of megabytes of garbage, once: not worth keeping until the next collection
+		debug.FreeOSMemory()
+	}
+	return compiled, err
 }
+
+// largeCompile is how long it takes when the code is compiled rather than read from the cache.
+const largeCompile = 100 * time.Millisecond
+
 
 func (h *Host) forget(ctx context.Context, c *code) error {
 	h.mu.Lock()
