@@ -88,6 +88,7 @@ const (
 	ReasonSomeEnded   Reason = "some alerts resolved"
 	ReasonAllResolved Reason = "all alerts resolved"
 	ReasonRepeat      Reason = "repeat interval elapsed"
+	ReasonRevised     Reason = "alert labels changed" // Alertmanager has none: to it, other labels are another alert
 )
 
 // Outcome of one attempt.
