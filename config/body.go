@@ -22,6 +22,7 @@ type body struct {
 
 // open checks a block's body for unknown attributes and blocks.
 func (l *loader) open(b *hcl.Block, attrs []string, blocks ...hcl.BlockHeaderSchema) body {
+	l.hideUnknownBlocks(b.Body, attrs, blocks)
 	content, diags := b.Body.Content(bodySchema(attrs, blocks))
 	l.report(withNames(diags, attrs, blocks)...)
 	return body{l: l, block: b, content: content}

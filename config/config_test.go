@@ -82,7 +82,7 @@ func TestGoodConfigurationsAreSilent(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "_") {
+		if e.Name() == "secrets" {
 			continue
 		}
 		t.Run(e.Name(), func(t *testing.T) {

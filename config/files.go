@@ -25,9 +25,8 @@ type file struct {
 
 // readFiles reads and parses what the paths stand for. Files of variable values (*.tocsinvars) are returned.
 func (l *loader) readFiles(paths []string) (vars []*file) {
-	names := l.findFiles(paths)
 	total := 0
-	for _, name := range names {
+	for _, name := range l.findFiles(paths) {
 		if l.files[name] != nil {
 			continue // named twice
 		}
@@ -36,13 +35,16 @@ func (l *loader) readFiles(paths []string) (vars []*file) {
 			l.partial = true
 			continue
 		}
-		if total += len(f.src); total > maxTotalBytes {
-			l.syntax = append(l.syntax, refusal("Configuration too big", wholeFile(name), "All files together may have 16 MiB."))
-			l.partial = true
-			return vars
-		}
 		l.files[name] = f
 		l.order = append(l.order, name)
+		if total += len(f.src); total > maxTotalBytes {
+			l.syntax = append(l.syntax, refusal("Configuration too big", wholeFile(name), "All files together may have 16 MiB."))
+			l.partial, l.order = true, nil
+			return nil
+		}
+	}
+	for _, name := range l.order {
+		f := l.files[name]
 		l.parse(f)
 		if strings.HasSuffix(name, varsSuffix) {
 			vars = append(vars, f)
@@ -140,6 +142,9 @@ func (l *loader) parse(f *file) {
 		return
 	}
 	f.body = parsed.Body
+	if f.broken {
+		return // the headers of its blocks may be anything, also a secret
+	}
 	if nav, ok := parsed.Nav.(interface{ ContextString(offset int) string }); ok {
 		f.block = nav.ContextString
 	}

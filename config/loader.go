@@ -32,9 +32,9 @@ type loader struct {
 	catalog Catalog
 	modules map[string]moduleAnswer // answers of the catalog
 
-	redacted []hcl.Range       // values that snippets must not show
-	secrets  map[string]bool   // strings that nothing must show
-	digests  map[string]string // address of a body → its settings, secrets hashed
+	hidden  map[hcl.Range]bool // values that snippets must not show
+	secrets map[string]bool    // strings that nothing must show
+	digests map[string]string  // address of a body → its settings, secrets hashed
 }
 
 func newLoader(opts Options) *loader {
@@ -48,6 +48,7 @@ func newLoader(opts Options) *loader {
 		functions: map[string]map[string]function.Function{},
 		declared:  map[string]map[string]hcl.Range{},
 		modules:   map[string]moduleAnswer{},
+		hidden:    map[hcl.Range]bool{},
 		secrets:   map[string]bool{},
 		digests:   map[string]string{},
 	}
@@ -109,10 +110,14 @@ func (l *loader) splitBlocks() {
 		if f.body == nil || strings.HasSuffix(name, varsSuffix) {
 			continue
 		}
+		l.hideUnknownBlocks(f.body, nil, rootSchema().Blocks)
 		content, diags := f.body.Content(rootSchema())
 		l.report(diags...)
 		for _, b := range content.Blocks {
 			l.blocks[b.Type] = append(l.blocks[b.Type], b)
+			if slices.Contains([]string{"source", "notifier", "variable"}, b.Type) {
+				l.hideBody(b.Body)
+			}
 		}
 	}
 }

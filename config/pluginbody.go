@@ -14,11 +14,10 @@ func (l *loader) openPlugin(block *hcl.Block, what string, core []string) (body,
 	plugin, known := l.pluginSchema(block, what)
 	if !known {
 		// Nobody knows which attributes are secrets: show none, and check only what is ours.
-		content, rest, diags := block.Body.PartialContent(bodySchema(core, nil))
+		content, _, diags := block.Body.PartialContent(bodySchema(core, nil))
 		l.report(diags...)
-		attrs, _ := rest.JustAttributes()
-		for _, attr := range attrs {
-			l.redact(attr.Expr)
+		for _, attr := range content.Attributes {
+			l.show(attr.Expr)
 		}
 		b := body{l: l, block: block, content: content}
 		return b, settings{json: emptySettings}, !l.skipForEach(b)

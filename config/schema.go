@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/tocsinhq/tocsin/sdk/schema"
 )
@@ -32,13 +33,8 @@ func (l *loader) schemaContent(block *hcl.Block, s schema.Block, core []string) 
 	for _, b := range s.Blocks {
 		nested = append(nested, hcl.BlockHeaderSchema{Type: b.Name})
 	}
-	content, rest, _ := block.Body.PartialContent(bodySchema(names, nested))
-	for _, a := range s.Attributes {
-		if attr := content.Attributes[a.Name]; attr != nil && a.Sensitive {
-			l.redact(attr.Expr)
-		}
-	}
-	l.redactUnknown(rest, s, names)
+	l.hideBody(block.Body)
+	l.showPlain(block.Body, s, core, nested)
 	full := bodySchema(names, nested)
 	dynamic, _, _ := block.Body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "dynamic", LabelNames: []string{"block"}}}})
 	for _, b := range dynamic.Blocks {
@@ -52,19 +48,33 @@ func (l *loader) schemaContent(block *hcl.Block, s schema.Block, core []string) 
 	return content
 }
 
-// redactUnknown hides the values of unknown attributes, unless they look like misspelt ones that may be shown.
-func (l *loader) redactUnknown(rest hcl.Body, s schema.Block, names []string) {
-	if !slices.ContainsFunc(s.Attributes, func(a schema.Attribute) bool { return a.Sensitive }) {
+// showPlain lets snippets show the values in a body that are no secrets.
+func (l *loader) showPlain(body hcl.Body, s schema.Block, core []string, nested []hcl.BlockHeaderSchema) {
+	names := slices.Clone(core)
+	plain := map[string]bool{}
+	for _, name := range core {
+		plain[name] = true
+	}
+	for _, a := range s.Attributes {
+		names = append(names, a.Name)
+		plain[a.Name] = !a.Sensitive
+	}
+	anySecret := slices.ContainsFunc(s.Attributes, func(a schema.Attribute) bool { return a.Sensitive })
+	attrs, _ := body.JustAttributes()
+	_, native := body.(*hclsyntax.Body)
+	for name, attr := range attrs {
+		_, known := plain[name]
+		inner := !native && slices.ContainsFunc(nested, func(b hcl.BlockHeaderSchema) bool { return b.Type == name })
+		if plain[name] || inner || !known && native && (!anySecret || plain[nearest(name, names)]) {
+			l.show(attr.Expr)
+		}
+	}
+	if native {
 		return
 	}
-	unknown, _ := rest.JustAttributes()
-	for name, attr := range unknown {
-		meant := nearest(name, names)
-		open := slices.ContainsFunc(s.Attributes, func(a schema.Attribute) bool { return a.Name == meant && !a.Sensitive })
-		core := !slices.ContainsFunc(s.Attributes, func(a schema.Attribute) bool { return a.Name == meant })
-		if meant == "" || !open && !core {
-			l.redact(attr.Expr)
-		}
+	content, _, _ := body.PartialContent(&hcl.BodySchema{Blocks: nested})
+	for _, b := range content.Blocks {
+		l.hideBody(b.Body)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	hidden     = "(sensitive)"
+	redacted   = "(sensitive)"
 	maxSnippet = 160 // characters of a source line that are shown
 )
 
@@ -39,15 +39,21 @@ func (l *loader) snippet(f *file, at hcl.Range) *Snippet {
 
 // hiddenIn lists the byte ranges of a line that must not be shown, sorted, without overlaps.
 func (l *loader) hiddenIn(f *file, lineStart, lineEnd int) (spans [][2]int) {
-	for _, r := range l.redacted {
+	for r := range l.hidden {
 		if r.Filename == f.name && r.Start.Byte < lineEnd && r.End.Byte > lineStart {
 			spans = append(spans, [2]int{max(r.Start.Byte, lineStart), min(r.End.Byte, lineEnd)})
 		}
 	}
 	if f.broken {
-		// Nobody knows what the attributes of a file that cannot be parsed are: go by their names.
-		if m := secretName.FindSubmatchIndex(f.src[lineStart:lineEnd]); m != nil {
+		// Nobody knows what the attributes of a file that cannot be parsed are: go by names and looks.
+		line := f.src[lineStart:lineEnd]
+		if m := secretName.FindSubmatchIndex(line); m != nil {
 			spans = append(spans, [2]int{lineStart + m[2], lineEnd})
+		}
+		for _, m := range keyLike.FindAllIndex(line, -1) {
+			if digit.Match(line[m[0]:m[1]]) {
+				spans = append(spans, [2]int{lineStart + m[0], lineStart + m[1]})
+			}
 		}
 	}
 	slices.SortFunc(spans, func(a, b [2]int) int { return a[0] - b[0] })
@@ -66,6 +72,12 @@ func (l *loader) hiddenIn(f *file, lineStart, lineEnd int) (spans [][2]int) {
 
 // secretName finds the value on a line that sets something that is called like a secret.
 var secretName = regexp.MustCompile(`(?i)(?:key|token|secret|passw(?:or)?d|credentials?|api_url|webhook|authorization|default)"?\s*[=:]\s*(.+)`)
+
+// keyLike finds what could be a key, if there is a digit in it.
+var (
+	keyLike = regexp.MustCompile(`[A-Za-z0-9_+/=-]{16,}`)
+	digit   = regexp.MustCompile(`[0-9]`)
+)
 
 // redactedLine is a line with some spans replaced, which still knows where its bytes went.
 type redactedLine struct {
@@ -89,7 +101,7 @@ func (r *redactedLine) build(line []byte, lineStart int, spans [][2]int) {
 	next := lineStart
 	for _, s := range spans {
 		add(next, s[0], string(line[next-lineStart:s[0]-lineStart]), false)
-		add(s[0], s[1], hidden, true)
+		add(s[0], s[1], redacted, true)
 		next = s[1]
 	}
 	add(next, lineStart+len(line), string(line[next-lineStart:]), false)
@@ -118,7 +130,7 @@ func (r *redactedLine) offset(source int, end bool) int {
 func (l *loader) clean(code string, from, to int) (text string, start, end int) {
 	before, marked, after := l.scrub(code[:from]), l.scrub(code[from:max(from, to)]), l.scrub(code[max(from, to):])
 	if whole := before + marked + after; l.scrub(whole) != whole {
-		before, marked, after = "", hidden, "" // a secret across the marks
+		before, marked, after = "", redacted, "" // a secret across the marks
 	}
 	before, marked, after = printable(before), printable(marked), printable(after)
 	start = utf8.RuneCountInString(before)

@@ -82,9 +82,7 @@ func (l *loader) variable(b *hcl.Block) *variable {
 			}
 		}
 	}
-	if attr := body.content.Attributes["default"]; attr != nil && (v.sensitive || body.content.Attributes["sensitive"] != nil) {
-		l.redact(attr.Expr)
-	}
+	l.showVariable(body)
 	if attr := body.content.Attributes["type"]; attr != nil {
 		l.variableType(v, attr.Expr)
 	}
@@ -92,6 +90,21 @@ func (l *loader) variable(b *hcl.Block) *variable {
 		l.variableDefault(v, attr.Expr)
 	}
 	return v
+}
+
+// showVariable shows what is no secret in a variable block: not the default of one that is sensitive, or might be if
+// something in it were not misspelt.
+func (l *loader) showVariable(b body) {
+	attrs, _ := b.block.Body.JustAttributes()
+	secret := b.has("sensitive")
+	for name := range attrs {
+		secret = secret || b.content.Attributes[name] == nil
+	}
+	for name, attr := range b.content.Attributes {
+		if name != "default" || !secret {
+			l.show(attr.Expr)
+		}
+	}
 }
 
 func (l *loader) variableType(v *variable, expr hcl.Expression) {
@@ -199,12 +212,12 @@ func (l *loader) fromFile(f *file, byName map[string]*variable, set map[string]c
 		attr := attrs[name]
 		v := byName[name]
 		if v == nil {
-			l.redact(attr.Expr)
+			l.hide(attr.Expr)
 			l.missingf(attr.NameRange, "Unknown variable", "There is no variable %q.%s", name, didYouMean(name, l.names("variable")))
 			continue
 		}
 		if v.sensitive {
-			l.redact(attr.Expr)
+			l.hide(attr.Expr)
 		}
 		value, ok := l.evalConstant(attr.Expr)
 		if !ok {
