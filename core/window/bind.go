@@ -77,7 +77,7 @@ func (b *binder) redemand() {
 			b.columns[col] = none
 			continue
 		}
-		b.columns[col] = b.create(series, hash, 0)
+		b.columns[col] = b.create(series, hash, never)
 	}
 }
 
@@ -123,7 +123,7 @@ func (b *binder) relayout(layout *frame.Layout) {
 	for _, id := range oldColumns {
 		if id != none && !seen[id] {
 			b.slots[id].end = b.rows
-			b.ended = append(b.ended, id)
+			b.ended[id] = b.last
 		}
 	}
 	b.layout, b.columns, b.twice = layout, columns, twice
@@ -160,13 +160,13 @@ func nearby(layout *frame.Layout, column int, ls frame.Labels) int {
 	return -1
 }
 
-// birth is the time of the row that proves that series which only the new layout has did not exist, 0 without proof.
+// birth is the time of the row that proves that series which only the new layout has did not exist, never without proof.
 func (b *binder) birth(old, layout *frame.Layout) int64 {
 	if b.rows == 0 || old == nil {
-		return 0
+		return never
 	}
 	if gained := len(layout.Series) - len(old.Series); gained >= massAppearance && gained > len(old.Series) {
-		return 0
+		return never
 	}
 	return b.last
 }
@@ -208,7 +208,7 @@ func (b *binder) create(series frame.Series, hash uint64, bornAt int64) uint32 {
 		first: b.rows, run: b.rows, end: present, next: next, hash: hash, live: true,
 		counts: counts(series),
 	}
-	b.bear(id, bornAt, b.floor(hash))
+	b.bear(id, bornAt, b.grave(hash))
 	b.moves = append(b.moves, move{slot: id, to: b.bandFor(window), new: true})
 	for _, sel := range b.found {
 		b.added[sel] = append(b.added[sel], id)
@@ -222,15 +222,16 @@ func (b *binder) revive(id uint32, bornAt int64) {
 	if slot.end == present {
 		return
 	}
+	defer delete(b.ended, id)
 	if slot.end == b.rows { // the row without it was dropped
 		slot.end = present
 		return
 	}
-	floor, ok := b.lastValue(slot)
+	before, ok := b.lastSample(id)
 	if !ok {
-		floor = infinity
+		before.t = never
 	}
-	b.bear(id, bornAt, floor)
+	b.bear(id, bornAt, before)
 	if slot.own == nil {
 		ring := b.ringOf(slot)
 		if int(b.rows)-int(slot.end) >= ring { // nothing of it is left

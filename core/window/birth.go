@@ -1,19 +1,24 @@
 package window
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // birth is the beginning of a series, or its return: a row with it after one without it.
 type birth struct {
-	row   uint32
-	at    int64   // time of the row before, which did not have it
-	floor float64 // what it left with; one that comes back with as much did not begin anew
+	row    uint32
+	at     int64  // time of the row before, which did not have it; never where it may have been there unseen
+	before sample // what it had left with, of time never if it was not there before
 }
 
-// bear notes that a series begins with the next row. At is the time of the row that did not have it, 0 where that is
-// not known: then it may be as old as it likes.
-func (s *slab) bear(id uint32, at int64, floor float64) {
-	if at != 0 {
-		s.births[id] = append(s.births[id], birth{row: s.rows, at: at, floor: floor})
+// never is before all times.
+const never = math.MinInt64
+
+// bear notes that a series begins with the next row.
+func (s *slab) bear(id uint32, at int64, before sample) {
+	if at != never || before.t != never {
+		s.births[id] = append(s.births[id], birth{row: s.rows, at: at, before: before})
 		s.slots[id].newborn = true
 	}
 }
@@ -33,23 +38,32 @@ func (s *slab) growUp() {
 	}
 }
 
-// birthBefore is the newest birth whose first sample can be of time t.
-func (s *slab) birthBefore(id uint32, t int64) (birth, bool) {
-	list := s.births[id]
-	for i := len(list) - 1; i >= 0; i-- {
-		if list[i].at < t {
-			return list[i], true
+// birthAt is the birth with a row.
+func (s *slab) birthAt(id, row uint32) (birth, bool) {
+	for _, b := range s.births[id] {
+		if b.row == row {
+			return b, true
 		}
 	}
 	return birth{}, false
 }
 
-// floor is what a series left with when it was forgotten, infinity for one that was never here.
-func (s *slab) floor(hash uint64) float64 {
-	v, ok := s.graves[hash]
+// birthBetween is the newest birth in (from, to].
+func (s *slab) birthBetween(id uint32, from, to int64) (birth, bool) {
+	for _, b := range slices.Backward(s.births[id]) {
+		if b.at >= from && b.at < to {
+			return b, true
+		}
+	}
+	return birth{}, false
+}
+
+// grave is what a series left with when it was given up, of time never for one that was not here.
+func (s *slab) grave(hash uint64) sample {
+	last, ok := s.graves[hash]
 	if !ok {
-		return infinity
+		return sample{t: never}
 	}
 	delete(s.graves, hash)
-	return v
+	return last
 }

@@ -16,11 +16,6 @@ import (
 // The model is the same store written naively: each series is a list of samples, each reduction a loop over pairs. It
 // follows the package comment, not the code.
 
-type sample struct {
-	t int64
-	v float64
-}
-
 type history struct {
 	samples []sample
 	bornAt  []int64 // of each sample: the good collection before it, if that one did not have the series

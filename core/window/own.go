@@ -7,8 +7,6 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/frame"
 )
 
-var infinity = math.Inf(1)
-
 // maxAhead is how far ahead of the row a series' own time may lie, in milliseconds. A sample of the year 9999 would
 // otherwise make all that follow out of order.
 const maxAhead = 10 * 60 * 1000
@@ -22,11 +20,12 @@ type ownRun struct {
 	truncated bool
 }
 
-func (o *ownRun) last() (float64, bool) {
-	if len(o.values) == 0 {
-		return 0, false
+func (o *ownRun) last() (sample, bool) {
+	n := len(o.values)
+	if n == 0 {
+		return sample{}, false
 	}
-	return o.values[len(o.values)-1], true
+	return sample{o.times[n-1], o.values[n-1]}, true
 }
 
 // separate gives a run of their own to the series of a row that have another time than the row. They keep it.

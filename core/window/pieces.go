@@ -96,9 +96,10 @@ func (r *reader) gather(id uint32, slot *slot) (first uint32, shared, ended bool
 		}
 		break
 	}
-	if b, ok := r.finish(id); ok && b.row == first {
-		m.born, m.bornAt = true, b.at
+	if b, ok := s.birthAt(id, first); ok && len(r.values) > 0 {
+		m.begin(b, c.oldest, r.values[0])
 	}
+	r.finish()
 	return first, shared, ended
 }
 
@@ -114,22 +115,36 @@ func (r *reader) gatherOwn(id uint32, slot *slot) bool {
 			m.base, m.baseTime, m.hasBase = own.values[lo-1], t, true
 		}
 	}
-	if b, ok := r.finish(id); ok && (lo > 0 && own.times[lo-1] <= b.at || lo == 0 && !own.truncated) {
-		m.born, m.bornAt = true, b.at
+	if hi > lo && (lo > 0 || !own.truncated) {
+		since := int64(never) + 1
+		if lo > 0 {
+			since = own.times[lo-1]
+		}
+		if b, ok := c.slab.birthBetween(id, since, own.times[lo]); ok {
+			m.begin(b, c.oldest, own.values[lo])
+		}
 	}
+	r.finish()
 	return slot.end < c.hi
 }
 
-// finish completes the samples, and returns the birth that they may begin with: there is no baseline, and the row
-// before, which did not have the series, is as young as a baseline must be.
-func (r *reader) finish(id uint32) (birth, bool) {
-	m := &r.samples
-	n := len(r.values)
-	if n == 0 {
-		return birth{}, false
+// begin is for samples that begin with a birth. What the series had left with is the baseline, if that is young enough.
+// Otherwise the row before the birth is evidence of 0, if that one is, and nothing suggests that the series went on
+// unseen.
+func (m *samples) begin(b birth, oldest int64, first float64) {
+	switch {
+	case m.hasBase:
+	case b.before.t > oldest:
+		m.base, m.baseTime, m.hasBase = b.before.v, b.before.t, true
+	case b.at > oldest && (b.before.t == never || first < b.before.v):
+		m.born, m.bornAt = true, b.at
 	}
-	m.ever = true
-	m.firstTime, m.lastTime = r.times[0], r.times[n-1]
-	b, ok := r.cut.slab.birthBefore(id, m.firstTime)
-	return b, ok && !m.hasBase && b.at > r.cut.oldest && r.values[0] < b.floor
+}
+
+// finish completes the samples.
+func (r *reader) finish() {
+	m := &r.samples
+	if n := len(r.values); n > 0 {
+		m.firstTime, m.lastTime, m.ever = r.times[0], r.times[n-1], true
+	}
 }

@@ -30,8 +30,8 @@ type slab struct {
 	series    []frame.Series // of each slot
 	byHash    map[uint64]uint32
 	freeSlots []uint32
-	ended     []uint32
-	graves    map[uint64]float64 // last values of series that left, by hash
+	ended     map[uint32]int64   // slots of series that ended, with the time of the last row that had them
+	graves    map[uint64]sample  // the last samples of series that were given up, by hash
 	births    map[uint32][]birth // of the slots that are newborn, oldest first
 
 	// memory
@@ -78,13 +78,19 @@ type run struct {
 	col, n uint32
 }
 
+// sample is a value and its time in Unix milliseconds.
+type sample struct {
+	t int64
+	v float64
+}
+
 // binding is the series of a slab that a selector matches. It is never changed; a change makes a new one.
 type binding struct{ slots []uint32 }
 
 func newSlab(interval int64) *slab {
 	return &slab{
 		interval: interval, times: make([]int64, 1), byHash: make(map[uint64]uint32),
-		graves: make(map[uint64]float64), bound: make(map[*selector]*binding), births: make(map[uint32][]birth), last: math.MinInt64,
+		graves: make(map[uint64]sample), ended: make(map[uint32]int64), bound: make(map[*selector]*binding), births: make(map[uint32][]birth), last: math.MinInt64,
 	}
 }
 
@@ -170,19 +176,14 @@ func (s *slab) time(row uint32) int64 { return s.times[int(row)%len(s.times)] }
 // sweep forgets series that ended so long ago that no ring has a sample of theirs.
 func (s *slab) sweep() {
 	var gone []uint32
-	s.ended = slices.DeleteFunc(s.ended, func(id uint32) bool {
+	for id := range s.ended {
 		slot := &s.slots[id]
-		if !slot.live || slot.end == present {
-			return true
+		if int(s.rows)-int(slot.end) >= s.ringOf(slot) {
+			gone = append(gone, id)
 		}
-		if int(s.rows)-int(slot.end) < s.ringOf(slot) {
-			return false
-		}
-		gone = append(gone, id)
-		return true
-	})
+	}
 	slices.Sort(gone)
-	s.drop(slices.Compact(gone)) // one that ended, came back and ended is listed twice
+	s.drop(gone)
 }
 
 // ringOf is how many rows of a series are kept.
@@ -214,14 +215,14 @@ func (s *slab) drop(gone []uint32) {
 	}
 }
 
-// bury frees one slot and remembers the value that its series left with.
+// bury frees one slot and remembers the sample that its series left with.
 func (s *slab) bury(id uint32) {
 	dying := &s.slots[id]
-	if v, ok := s.lastValue(dying); ok {
+	if last, ok := s.lastSample(id); ok {
 		if len(s.graves) >= 1024+2*len(s.slots) {
 			clear(s.graves) // churn without end; at worst a series that comes back counts as born
 		}
-		s.graves[dying.hash] = v
+		s.graves[dying.hash] = last
 	}
 	if s.byHash[dying.hash] == id {
 		if dying.next == none {
@@ -241,12 +242,14 @@ func (s *slab) bury(id uint32) {
 	}
 	s.slots[id] = slot{}
 	delete(s.births, id)
+	delete(s.ended, id)
 	s.series[id] = frame.Series{}
 	s.freeSlots = append(s.freeSlots, id)
 }
 
-// lastValue is the newest sample of a series, as far back as its ring goes.
-func (s *slab) lastValue(slot *slot) (float64, bool) {
+// lastSample is the newest sample of a series, as far back as its ring goes.
+func (s *slab) lastSample(id uint32) (sample, bool) {
+	slot := &s.slots[id]
 	if slot.own != nil {
 		return slot.own.last()
 	}
@@ -255,11 +258,17 @@ func (s *slab) lastValue(slot *slot) (float64, bool) {
 	end := min(slot.end, s.rows)
 	first := uint32(max(int(slot.first), int(end)-b.rows, 0))
 	for row := end; row > first; row-- {
-		if v := ring[int(row-1)%b.rows]; !isHole(v) {
-			return v, true
+		v := ring[int(row-1)%b.rows]
+		switch {
+		case isHole(v):
+			continue
+		case row-1 >= s.oldest:
+			return sample{s.time(row - 1), v}, true
+		default:
+			return sample{s.ended[id], v}, true
 		}
 	}
-	return 0, false
+	return sample{}, false
 }
 
 func (s *slab) addTo(sum *Stats) {

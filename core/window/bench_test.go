@@ -1,0 +1,157 @@
+package window
+
+import (
+	"fmt"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/tocsinhq/tocsin/sdk/frame"
+	"github.com/tocsinhq/tocsin/sdk/rule/abi"
+)
+
+// fleet is targets with pages of many series, as big as the figures of the benchmarks say.
+type fleet struct {
+	store   *Store
+	targets []*Target
+	pages   []frame.Frame
+	health  []frame.Frame
+}
+
+func newFleet(targets, series int) *fleet {
+	f := &fleet{store: New(Options{})}
+	for n := range targets {
+		labels := frame.NewLabels(frame.Label{Name: "job", Value: "gw"}, frame.Label{Name: "instance", Value: "10.0.0." + strconv.Itoa(n) + ":80"})
+		layout := &frame.Layout{}
+		for i := range series {
+			layout.Series = append(layout.Series, frame.Series{Kind: frame.Counter, Labels: labels.With(
+				frame.Label{Name: frame.MetricName, Value: "http_requests_total"},
+				frame.Label{Name: "code", Value: strconv.Itoa(200 + i%10)},
+				frame.Label{Name: "endpoint", Value: fmt.Sprintf("/api/%d", i/10)},
+			)})
+		}
+		up := &frame.Layout{Series: []frame.Series{{Labels: labels.With(frame.Label{Name: frame.MetricName, Value: "up"})}}}
+		f.targets = append(f.targets, f.store.Open(labels, time.Second))
+		f.pages = append(f.pages, frame.Frame{Layout: layout, Values: make([]float64, series)})
+		f.health = append(f.health, frame.Frame{Layout: up, Values: []float64{1}})
+	}
+	return f
+}
+
+func (f *fleet) round(b testing.TB, at int64) {
+	for n, t := range f.targets {
+		for i := range f.pages[n].Values {
+			f.pages[n].Values[i] += float64(i & 3)
+		}
+		f.pages[n].Time, f.health[n].Time = at, at
+		if err := t.Append(f.pages[n], f.health[n]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func (f *fleet) bind(b testing.TB, reduce abi.Reduce, rows int) *View {
+	matchers, err := ParseSelector(`http_requests_total{code=~"2.."}`)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return f.store.Bind([]Query{{Matchers: matchers, Window: time.Duration(rows) * time.Second, Reduce: reduce, ReduceArg: 0.9}})
+}
+
+func BenchmarkAppend(b *testing.B) {
+	const targets, series = 10, 10_000
+	f := newFleet(targets, series)
+	v := f.bind(b, abi.Increase, 20)
+	defer v.Close()
+	at := int64(0)
+	for range 30 {
+		at += 1000
+		f.round(b, at)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		at += 1000
+		for n, t := range f.targets {
+			f.pages[n].Time, f.health[n].Time = at, at
+			if err := t.Append(f.pages[n], f.health[n]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(targets*series), "ns/sample")
+}
+
+func BenchmarkRead(b *testing.B) {
+	for name, reduce := range map[string]abi.Reduce{
+		"raw": abi.Raw, "last": abi.Last, "increase": abi.Increase, "rate": abi.Rate, "avg": abi.Avg, "max": abi.Max,
+		"stddev": abi.Stddev, "quantile": abi.Quantile,
+	} {
+		b.Run(name, func(b *testing.B) {
+			const targets, series, rows = 10, 10_000, 20
+			f := newFleet(targets, series)
+			v := f.bind(b, reduce, rows)
+			defer v.Close()
+			at := int64(0)
+			for range 33 {
+				at += 1000
+				f.round(b, at)
+			}
+			var w abi.Window
+			v.Read(time.UnixMilli(at), &w)
+			b.ReportAllocs()
+			for b.Loop() {
+				v.Read(time.UnixMilli(at), &w)
+			}
+			if n := len(w.Inputs[0].Series); n != targets*series {
+				b.Fatalf("%d series in the window", n)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(targets*series*rows), "ns/sample")
+		})
+	}
+}
+
+// BenchmarkMemory reports the bytes that a series with a window of 20 rows takes, its labels not counted: they are the
+// layout's, which the source holds too.
+func BenchmarkMemory(b *testing.B) {
+	const targets, series = 10, 10_000
+	for b.Loop() {
+		f := newFleet(targets, series)
+		before := heap()
+		v := f.bind(b, abi.Increase, 20)
+		f.round(b, 1000)
+		b.ReportMetric(float64(heap()-before)/(targets*series), "bytes/series")
+		v.Close()
+		runtime.KeepAlive(f)
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// BenchmarkChurn is a page of which one series in a hundred is another one each time.
+func BenchmarkChurn(b *testing.B) {
+	const series = 10_000
+	f := newFleet(1, series)
+	v := f.bind(b, abi.Increase, 20)
+	defer v.Close()
+	at, page := int64(0), f.pages[0]
+	var w abi.Window
+	for b.Loop() {
+		at += 1000
+		layout := &frame.Layout{Series: append([]frame.Series(nil), page.Layout.Series...)}
+		for i := int(at/1000) % 100; i < series; i += 100 {
+			layout.Series[i].Labels = layout.Series[i].Labels.With(frame.Label{Name: "endpoint", Value: fmt.Sprint(at, i)})
+		}
+		page.Layout, page.Time, f.health[0].Time = layout, at, at
+		if err := f.targets[0].Append(page, f.health[0]); err != nil {
+			b.Fatal(err)
+		}
+		v.Read(time.UnixMilli(at), &w)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/series, "ns/sample")
+}
