@@ -192,7 +192,6 @@ func (h *Host) compileOnce(ctx context.Context, wasm []byte) (compiled wazero.Co
 // largeCompile is how long it takes when the code is compiled rather than read from the cache.
 const largeCompile = 100 * time.Millisecond
 
-
 func (h *Host) forget(ctx context.Context, c *code) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -265,7 +265,11 @@ func (r *reader) memarg() {
 }
 
 func (f *function) misc(r *reader, at int) error {
-	op := r.byte() // below 0x80, thus one byte in any spelling that is accepted
+	number := r.u32()
+	if number > 0xff {
+		return fmt.Errorf("opcode fc %#x at %d is not known", number, at)
+	}
+	op := byte(number)
 	if op <= 7 {
 		return nil // saturating conversions
 	}
