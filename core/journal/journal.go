@@ -1,213 +1,130 @@
-// Package journal writes down every decision of the engine: one JSON line each, in a file bounded by size.
+// Package journal keeps the decision journal: one line for each decision about a rule, an alert or a notification.
+//
+// It is a file of JSON lines, bounded by rotation, that explains afterwards why somebody was told, or not. It is not
+// the state: losing lines costs explanations, never pages, so recording never waits for the disk.
 package journal
 
 import (
-	"bufio"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 
 	"github.com/tocsinhq/tocsin/core/alert"
 )
 
+const (
+	defaultMaxBytes = 64 << 20
+	pending         = 8192 // decisions that may wait for the disk
+)
+
 // Options of a journal.
 type Options struct {
-	Path     string // of the file; the one before it is kept as Path.1
-	MaxBytes int64  // of one file; 0: 32 MiB
+	Path     string // of the file being written; the older one is Path + ".1"
+	MaxBytes int64  // of both together; 0: 64 MiB
 	Logger   zerolog.Logger
 }
 
-// backlog is how many decisions may wait for the disk. Beyond that they are dropped and counted: a slow disk must not
-// stop an evaluation.
-const backlog = 16384
-
-// Journal is an open journal. Decisions that were recorded are in the file when Close returns; a crash loses at most
-// those of the last moments.
+// Journal writes decisions. Its methods may be called concurrently.
 type Journal struct {
 	options Options
-	queue   chan alert.Decision
-	done    chan struct{} // closed when everything is written
+	entries chan entry
+	closing chan struct{}
+	closed  sync.Once
+	done    chan struct{} // the writer ended
+	lost    atomic.Uint64 // decisions for which there was no room
 
-	mu struct {
+	// What follows belongs to the writer.
+	file      *os.File
+	size      int64
+	torn      bool   // the file ends within a line
+	failing   bool   // the last write failed
+	overflown uint64 // decisions lost for want of room, to be told
+	unwritten uint64 // decisions that the file refused, to be told
+	closeErr  error
+
+	subscribers struct {
 		sync.Mutex
-		closed      bool
-		dropped     int
-		subscribers []func(alert.Decision)
+		next int
+		list map[int]func(alert.Decision)
 	}
 }
 
-// Open opens the journal for appending. A line that a crash cut short is ended, so that the next one stands alone.
+// entry is a decision, or a request to be told when all before it are written.
+type entry struct {
+	decision alert.Decision
+	written  chan<- struct{}
+}
+
+// Open opens the journal, or begins one. A line that a crash left unfinished stays, and is not read.
 func Open(o Options) (*Journal, error) {
-	if o.MaxBytes == 0 {
-		o.MaxBytes = 32 << 20
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = defaultMaxBytes
 	}
-	f, err := openForAppend(o.Path)
-	if err != nil {
-		return nil, err
+	j := &Journal{
+		options: o,
+		entries: make(chan entry, pending),
+		closing: make(chan struct{}),
+		done:    make(chan struct{}),
 	}
-	j := &Journal{options: o, queue: make(chan alert.Decision, backlog), done: make(chan struct{})}
-	go j.write(f)
+	j.subscribers.list = map[int]func(alert.Decision){}
+	if err := j.open(); err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	go j.write()
 	return j, nil
 }
 
-func openForAppend(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
-	}
-	size, err := f.Seek(0, io.SeekEnd)
-	if err == nil && size > 0 {
-		last := make([]byte, 1)
-		if _, err = f.ReadAt(last, size-1); err == nil && last[0] != '\n' {
-			_, err = f.WriteString("\n")
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open journal %s: %w", path, err), f.Close())
-	}
-	return f, nil
-}
-
-// Record writes a decision down and tells the subscribers. It does not wait for the disk. A decision without a time
-// gets the present one.
+// Record adds a decision. It never waits: when the disk is far behind, the decision is lost to the file, and the
+// file says how many were.
 func (j *Journal) Record(d alert.Decision) {
-	if d.Time.IsZero() {
-		d.Time = time.Now()
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.mu.closed {
+	select {
+	case <-j.closing:
 		return
-	}
-	for _, tell := range j.mu.subscribers {
-		tell(d)
+	default:
 	}
 	select {
-	case j.queue <- d:
+	case j.entries <- entry{decision: d}:
 	default:
-		j.mu.dropped++
+		j.lost.Add(1)
 	}
 }
 
-// Subscribe has every later decision told to the function, in order. It must not block and not call the journal.
-func (j *Journal) Subscribe(tell func(alert.Decision)) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.mu.subscribers = append(j.mu.subscribers, tell)
+// Subscribe has tell called with every decision from now on, in order, after it was written. It must not block: the
+// journal waits for it. After cancel it may be called once more.
+func (j *Journal) Subscribe(tell func(alert.Decision)) (cancel func()) {
+	s := &j.subscribers
+	s.Lock()
+	defer s.Unlock()
+	id := s.next
+	s.next++
+	s.list[id] = tell
+	return func() {
+		s.Lock()
+		defer s.Unlock()
+		delete(s.list, id)
+	}
 }
 
-// Dropped is how many decisions were not written because the disk was too slow or refused.
-func (j *Journal) Dropped() int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.mu.dropped
+// Sync waits until what was recorded before is in the file.
+func (j *Journal) Sync() {
+	written := make(chan struct{})
+	select {
+	case j.entries <- entry{written: written}:
+	case <-j.done:
+		return
+	}
+	select {
+	case <-written:
+	case <-j.done:
+	}
 }
 
-// Close writes what waits and closes the file. Decisions recorded later are ignored.
+// Close writes what was recorded and closes the file. What is recorded later is ignored.
 func (j *Journal) Close() error {
-	j.mu.Lock()
-	if !j.mu.closed {
-		j.mu.closed = true
-		close(j.queue)
-	}
-	j.mu.Unlock()
+	j.closed.Do(func() { close(j.closing) })
 	<-j.done
-	return nil
-}
-
-// write is the journal's goroutine. A line that cannot be written is dropped and counted; the next one is tried again,
-// so that a full disk heals by itself.
-func (j *Journal) write(f *os.File) {
-	defer close(j.done)
-	w := bufio.NewWriter(f)
-	healthy := true
-	for d := range j.queue {
-		err := j.append(&f, w, d)
-		if err == nil && len(j.queue) == 0 {
-			err = w.Flush()
-		}
-		if err != nil {
-			w.Reset(f) // a bufio.Writer keeps its error for ever
-			j.mu.Lock()
-			j.mu.dropped++
-			j.mu.Unlock()
-			if healthy {
-				j.options.Logger.Error().Err(err).Msg("the journal cannot be written; decisions are made all the same")
-			}
-		}
-		healthy = err == nil
-	}
-	if err := errors.Join(w.Flush(), f.Close()); err != nil {
-		j.options.Logger.Error().Err(err).Msg("close journal")
-	}
-}
-
-// append adds a line, in a new file where the old one has reached its size.
-func (j *Journal) append(f **os.File, w *bufio.Writer, d alert.Decision) error {
-	line, err := json.Marshal(d)
-	if err != nil {
-		return fmt.Errorf("encode decision: %w", err)
-	}
-	line = append(line, '\n')
-	size, err := (*f).Seek(0, io.SeekCurrent)
-	size += int64(w.Buffered())
-	if err == nil && size > 0 && size+int64(len(line)) > j.options.MaxBytes {
-		err = j.rotate(f, w)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(line)
-	return err
-}
-
-func (j *Journal) rotate(f **os.File, w *bufio.Writer) error {
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if err := os.Rename(j.options.Path, j.options.Path+".1"); err != nil {
-		return fmt.Errorf("rotate journal: %w", err)
-	}
-	next, err := openForAppend(j.options.Path)
-	if err != nil {
-		return err
-	}
-	old := *f
-	*f = next
-	w.Reset(next)
-	return old.Close()
-}
-
-// Read returns the decisions of the journal at path that keep wants, oldest first, also those of the file before.
-// Lines that a crash cut short are left out.
-func Read(path string, keep func(alert.Decision) bool) ([]alert.Decision, error) {
-	var found []alert.Decision
-	for _, file := range []string{path + ".1", path} {
-		f, err := os.Open(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read journal: %w", err)
-		}
-		lines := bufio.NewScanner(f)
-		lines.Buffer(nil, 1<<20)
-		for lines.Scan() {
-			var d alert.Decision
-			if json.Unmarshal(lines.Bytes(), &d) == nil && keep(d) {
-				found = append(found, d)
-			}
-		}
-		if err := errors.Join(lines.Err(), f.Close()); err != nil {
-			return nil, fmt.Errorf("read journal %s: %w", file, err)
-		}
-	}
-	return found, nil
+	return j.closeErr
 }
