@@ -1,6 +1,10 @@
 package main
 
-import "github.com/tocsinhq/tocsin/sdk/rule"
+import (
+	"slices"
+
+	"github.com/tocsinhq/tocsin/sdk/rule"
+)
 
 // ErrorRate compares the requests that failed with all requests, over the window of its input.
 type ErrorRate struct {
@@ -16,7 +20,8 @@ type ErrorRate struct {
 // tally is what the series of one group add up to.
 type tally struct {
 	failed, total float64
-	series        int // that have a value
+	series        int  // that have a value
+	missing       bool // the target of one did not answer: what it would add is not known
 }
 
 // Describe names the module.
@@ -24,7 +29,8 @@ func (*ErrorRate) Describe() rule.Info {
 	return rule.Info{Name: "error_rate", Version: "1.0.0", Description: "share of requests that fail, for each group of series"}
 }
 
-// Eval gives one verdict a group. Its value is the error share, 0 to 1.
+// Eval gives one verdict a group. Its value is the error share, 0 to 1. Errors count whoever reports them; health needs
+// to hear from every target that the group may have series of.
 func (r *ErrorRate) Eval(_ rule.Window, out *rule.Verdicts) error {
 	groups, failed := r.Requests.GroupBy(r.By...), r.Requests.Match(r.Errors)
 	if cap(r.groups) < groups.Len() {
@@ -32,7 +38,11 @@ func (r *ErrorRate) Eval(_ rule.Window, out *rule.Verdicts) error {
 	}
 	r.groups = r.groups[:groups.Len()]
 	clear(r.groups)
+	heardAll := r.Requests.Complete() || slices.Contains(r.By, "instance") // a group of its own for each target
 	for i := range r.Requests.Len() {
+		if r.Requests.Series(i).Missing() {
+			r.groups[groups.Of(i)].missing = true
+		}
 		increase, ok := r.Requests.Value(i)
 		if !ok {
 			continue
@@ -54,9 +64,12 @@ func (r *ErrorRate) Eval(_ rule.Window, out *rule.Verdicts) error {
 		if g.total > 0 {
 			share = g.failed / g.total
 		}
-		if share > r.Threshold {
+		switch {
+		case share > r.Threshold:
 			out.Active(groups.At(i), share).Threshold(r.Threshold)
-		} else {
+		case g.missing || !heardAll:
+			out.Unknown(groups.At(i))
+		default:
 			out.Healthy(groups.At(i), share).Threshold(r.Threshold)
 		}
 	}

@@ -23,6 +23,7 @@ type Threshold struct {
 type aggregate struct {
 	sum, low, high float64
 	n              int
+	missing        bool // the target of one series did not answer: what it would add is not known
 }
 
 // Describe names the module.
@@ -48,7 +49,8 @@ func (t *Threshold) Configure() error {
 	return nil
 }
 
-// Eval gives one verdict a series or group. Its value is what was compared.
+// Eval gives one verdict a series or group. Its value is what was compared. A series whose target did not answer is
+// unknown; one that its target no longer has is left out, so that the engine sees it go.
 func (t *Threshold) Eval(w rule.Window, out *rule.Verdicts) error {
 	t.active, t.before = t.before, t.active
 	clear(t.active)
@@ -57,9 +59,12 @@ func (t *Threshold) Eval(w rule.Window, out *rule.Verdicts) error {
 		return nil
 	}
 	for s := range t.Series.All() {
-		if v, ok := s.Value(); ok {
+		v, ok := s.Value()
+		switch {
+		case ok && s.Ended() && !s.Missing():
+		case ok && !s.Missing():
 			t.judge(w, out, s.Instance(), v, s.New())
-		} else {
+		default:
 			t.hold(s.Instance())
 			out.Unknown(s.Instance())
 		}
@@ -75,11 +80,12 @@ func (t *Threshold) evalGroups(w rule.Window, out *rule.Verdicts) {
 	t.groups = t.groups[:groups.Len()]
 	clear(t.groups)
 	for i := range t.Series.Len() {
-		v, ok := t.Series.Value(i)
-		if !ok {
+		g, s := &t.groups[groups.Of(i)], t.Series.Series(i)
+		v, ok := s.Value()
+		g.missing = g.missing || s.Missing()
+		if !ok || s.Ended() {
 			continue
 		}
-		g := &t.groups[groups.Of(i)]
 		if g.n == 0 {
 			g.low, g.high = v, v
 		}
@@ -88,7 +94,7 @@ func (t *Threshold) evalGroups(w rule.Window, out *rule.Verdicts) {
 		g.low, g.high = math.Min(g.low, v), math.Max(g.high, v)
 	}
 	for i := range t.groups {
-		if t.groups[i].n == 0 {
+		if t.groups[i].n == 0 || t.groups[i].missing {
 			t.hold(groups.At(i))
 			out.Unknown(groups.At(i))
 			continue
