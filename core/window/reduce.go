@@ -54,9 +54,9 @@ func (m *samples) reduce(r abi.Reduce, arg float64) (v float64, ok, fell bool) {
 	case abi.Avg:
 		v, ok = m.avg(), true
 	case abi.Min:
-		v, ok = m.extreme(func(v, best float64) bool { return v < best }), true
+		v, ok = m.lowest(), true
 	case abi.Max:
-		v, ok = m.extreme(func(v, best float64) bool { return v > best }), true
+		v, ok = m.highest(), true
 	case abi.Stddev:
 		v, ok = m.stddev(), true
 	case abi.Quantile:
@@ -180,12 +180,25 @@ func (m *samples) avg() float64 {
 	return mean
 }
 
-// extreme is the value that is better than all others; NaN counts only if there is nothing else, as in Prometheus.
-func (m *samples) extreme(better func(v, best float64) bool) float64 {
+// lowest is the smallest value; NaN counts only if there is nothing else, as in Prometheus.
+func (m *samples) lowest() float64 {
 	best := m.a[0]
 	for _, part := range [2][]float64{m.a, m.b} {
 		for _, v := range part {
-			if better(v, best) || math.IsNaN(best) {
+			if v < best || best != best {
+				best = v
+			}
+		}
+	}
+	return best
+}
+
+// highest is the greatest value; NaN counts only if there is nothing else, as in Prometheus.
+func (m *samples) highest() float64 {
+	best := m.a[0]
+	for _, part := range [2][]float64{m.a, m.b} {
+		for _, v := range part {
+			if v > best || best != best {
 				best = v
 			}
 		}
