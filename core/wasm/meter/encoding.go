@@ -50,6 +50,9 @@ func (r *reader) bytes(n uint32) []byte {
 func (r *reader) leb(size int) (v uint64, shift uint) {
 	for range size {
 		c := r.byte()
+		if r.err != nil {
+			return 0, 0
+		}
 		v |= uint64(c&0x7f) << shift
 		shift += 7
 		if c&0x80 == 0 {
@@ -81,7 +84,7 @@ func (r *reader) s33() int64 {
 // count reads the length of a vector whose elements take at least one byte each.
 func (r *reader) count() uint32 {
 	n := r.u32()
-	if r.err == nil && uint64(n) > uint64(len(r.b)-r.at) {
+	if uint64(n) > uint64(len(r.b)-r.at) {
 		r.fail(fmt.Errorf("a vector of %d elements does not fit", n))
 		return 0
 	}

@@ -141,6 +141,7 @@ func TestRefused(t *testing.T) {
 func FuzzMeter(f *testing.F) {
 	f.Add(tiny(nil))
 	f.Add(tiny([]byte{0x03, 0x40, 0x0c, 0, 0x0b}))
+	f.Add([]byte("\x00asm\x01\x00\x00\x00\n\x04\xf3\xf3\xf3\xf3")) // a count that ends too early
 	f.Add(tiny([]byte{0x41, 0, 0x41, 0, 0x41, 9, 0xfc, 11, 0}, []byte{5, 3, 1, 0, 1}))
 	f.Add(tiny([]byte{0x02, 0x40, 0x41, 0, 0x0e, 1, 0, 0, 0x0b}))
 	f.Add(tiny([]byte{0xfd, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x1a}))
