@@ -1,6 +1,7 @@
 package scrape
 
 import (
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -19,9 +20,7 @@ const (
 // targetLabels are the labels that all series of a target carry. Configured ones win over job and instance.
 func targetLabels(s Source, address string) frame.Labels {
 	set := map[string]string{jobLabel: s.Job, instanceLabel: instance(address)}
-	for name, value := range s.Labels {
-		set[name] = value
-	}
+	maps.Copy(set, s.Labels)
 	return frame.FromMap(set)
 }
 

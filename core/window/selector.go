@@ -28,12 +28,10 @@ func ParseSelector(s string) ([]*labels.Matcher, error) {
 
 // firstParseError leaves out the position in a file, which the parser counts from the start of the selector.
 func firstParseError(err error) error {
-	var all parser.ParseErrors
-	if errors.As(err, &all) && len(all) > 0 {
+	if all, ok := errors.AsType[parser.ParseErrors](err); ok && len(all) > 0 {
 		return all[0].Err
 	}
-	var one *parser.ParseErr
-	if errors.As(err, &one) {
+	if one, ok := errors.AsType[*parser.ParseErr](err); ok {
 		return one.Err
 	}
 	return err
