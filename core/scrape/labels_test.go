@@ -90,7 +90,7 @@ func TestColumns(t *testing.T) {
 func TestSlots(t *testing.T) {
 	s := newSlots(15_000_000_000, "http.gw", "a:1")
 	seen := make(map[int64]int)
-	for _, address := range strings.SplitSeq("a b c d e f g h i j k l m n o p", " ") {
+	for address := range strings.SplitSeq("a b c d e f g h i j k l m n o p", " ") {
 		seen[int64(newSlots(16, "http.gw", address).offset)]++
 	}
 	if len(seen) < 8 {

@@ -346,3 +346,16 @@ func TestManyAtOnce(t *testing.T) {
 		t.Errorf("targets are left: %+v", got)
 	}
 }
+
+func TestLongerWindowLater(t *testing.T) {
+	s := New(Options{})
+	p := open(t, s, "gw", time.Second)
+	s.Bind([]Query{query(t, "requests_total", 2*time.Second, abi.Raw)})
+	for i := 1; i <= 20; i++ {
+		p.up(int64(i)*second, "200", i)
+	}
+	v := s.Bind([]Query{query(t, "requests_total", time.Minute, abi.Raw)})
+	check(t, v, 20*second, map[string]string{"200": "[16 17 18 19 20]"}) // what the shorter window had kept
+	p.up(21*second, "200", 21)
+	check(t, v, 21*second, map[string]string{"200": "[16 17 18 19 20 21]"})
+}
