@@ -145,7 +145,7 @@ func TestAFailingRuleRests(t *testing.T) {
 		if s.Failures > 40 {
 			t.Errorf("%d failures within 100 minutes: it does not rest", s.Failures)
 		}
-		if rest := s.RestsUntil.Sub(time.Now()); rest > longestRest {
+		if rest := time.Until(s.RestsUntil); rest > longestRest {
 			t.Errorf("it rests for %v, longer than %v", rest, longestRest)
 		}
 		b.wantStates("HighErrors", map[string]string{"/pay": "firing?"})

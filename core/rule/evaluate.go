@@ -155,8 +155,8 @@ type moved struct {
 	drop      []alert.Fingerprint
 	observe   []alert.Alert
 	decisions []alert.Decision
-	badText   error // of a template
-	changed   bool  // those who act on alerts should look again
+	badTexts  []error // of templates
+	changed   bool    // those who act on alerts should look again
 }
 
 // move takes each instance one step and tells what changed, after it is durable.
@@ -191,7 +191,7 @@ func (m *Manager) move(j job, observed []seen, o *outcome) (changed bool) {
 	for _, d := range mv.decisions {
 		m.options.Record(d)
 	}
-	m.tellTemplate(j, mv.badText)
+	m.tellTemplates(j, mv.badTexts)
 	return mv.changed
 }
 
@@ -216,10 +216,9 @@ func (mv *moved) judged(j job, v *abi.Verdict) observation {
 	switch v.Status {
 	case abi.Active:
 		ob.evidence = active
-		var err error
-		if ob.labels, err = j.renderer.labelSet(j.Name, v); err != nil {
-			mv.badText = errors.Join(mv.badText, err)
-		}
+		var errs []error
+		ob.labels, errs = j.renderer.labelSet(j.Name, v)
+		mv.badTexts = append(mv.badTexts, errs...)
 	case abi.Healthy:
 		ob.evidence, ob.reason = healthy, "the rule finds it healthy"
 	default:
@@ -244,10 +243,9 @@ func (mv *moved) step(j job, a alert.Alert, v *abi.Verdict, o observation) {
 		j.progress[a.Fingerprint] = progress{seen: next.seen, saved: next.saved}
 	}
 	if fx.render {
-		var err error
-		if next.Annotations, err = j.renderer.annotate(next.Labels, v); err != nil {
-			mv.badText = errors.Join(mv.badText, err)
-		}
+		var errs []error
+		next.Annotations, errs = j.renderer.annotate(next.Labels, v)
+		mv.badTexts = append(mv.badTexts, errs...)
 	}
 	switch {
 	case fx.drop:
@@ -309,18 +307,20 @@ func revision(before, after frame.Labels) string {
 	return fmt.Sprintf("labels %s became %s", before, after)
 }
 
-// tellTemplate records template errors when they are new.
-func (m *Manager) tellTemplate(j job, err error) {
-	text := ""
-	if err != nil {
-		text = err.Error()
+// toldTemplates bounds how many different template errors of a rule are told.
+const toldTemplates = 20
+
+// tellTemplates records each template error once.
+func (m *Manager) tellTemplates(j job, errs []error) {
+	for _, err := range errs {
+		text := err.Error()
+		if j.badTexts[text] || len(j.badTexts) >= toldTemplates {
+			continue
+		}
+		j.badTexts[text] = true
+		m.options.Record(alert.Decision{Time: time.Now(), Kind: alert.KindTemplate, Rule: j.Name, Reason: text})
+		m.options.Logger.Error().Str("rule", j.Name).Err(err).Msg("a template failed, its error stands in place of the text")
 	}
-	if text == "" || text == j.badText {
-		return
-	}
-	j.badText = text
-	m.options.Record(alert.Decision{Time: time.Now(), Kind: alert.KindTemplate, Rule: j.Name, Reason: text})
-	m.options.Logger.Error().Str("rule", j.Name).Err(err).Msg("a template failed, its error stands in place of the text")
 }
 
 // store makes changes durable, or goes on without that when storage refuses.

@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -96,7 +95,7 @@ func compileTemplate(name, text string, funcs template.FuncMap) (*template.Templ
 
 // labelSet returns the labels that routes see of an instance: its identity, the attributes of the rule, the severity of
 // the verdict, and alertname. An attribute of the name of an identity label replaces it, as in Prometheus.
-func (r *renderer) labelSet(rule string, v *abi.Verdict) (frame.Labels, error) {
+func (r *renderer) labelSet(rule string, v *abi.Verdict) (frame.Labels, []error) {
 	add := slices.Clone(r.static)
 	if n := int(v.Severity); n > 0 && n <= len(r.severities) {
 		add = append(add, frame.Label{Name: "severity", Value: r.severities[n-1]})
@@ -115,11 +114,11 @@ func (r *renderer) labelSet(rule string, v *abi.Verdict) (frame.Labels, error) {
 			add = append(add, frame.Label{Name: name, Value: value})
 		}
 	}
-	return v.Labels.With(append(add, frame.Label{Name: "alertname", Value: rule})...), errors.Join(errs...)
+	return v.Labels.With(append(add, frame.Label{Name: "alertname", Value: rule})...), errs
 }
 
 // annotate renders the annotations of an instance.
-func (r *renderer) annotate(labels frame.Labels, v *abi.Verdict) (map[string]string, error) {
+func (r *renderer) annotate(labels frame.Labels, v *abi.Verdict) (map[string]string, []error) {
 	if len(r.annotations) == 0 {
 		return nil, nil
 	}
@@ -133,7 +132,7 @@ func (r *renderer) annotate(labels frame.Labels, v *abi.Verdict) (map[string]str
 		}
 		rendered[name] = text
 	}
-	return rendered, errors.Join(errs...)
+	return rendered, errs
 }
 
 func (r *renderer) facts(labels frame.Labels, v *abi.Verdict) *facts {

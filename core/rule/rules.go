@@ -17,11 +17,11 @@ type running struct {
 
 	// What its evaluations remember, of which there is one at a time.
 	progress  map[alert.Fingerprint]progress
-	blind     string // what is not seen, "" when all is
-	failure   string // the error of the last evaluation, "" when it succeeded
-	badText   string // the template errors that were recorded last
-	late      bool   // the last evaluation was overtaken
-	wasFrozen bool   // the evaluation before saw nothing, or not all
+	blind     string          // what is not seen, "" when all is
+	failure   string          // the error of the last evaluation, "" when it succeeded
+	badTexts  map[string]bool // the template errors that were told
+	late      bool            // the last evaluation was overtaken
+	wasFrozen bool            // the evaluation before saw nothing, or not all
 
 	// Where it stands in the schedule, guarded by Manager.mu.
 	arrived   map[string]time.Time // sources that had a round since it was last due
@@ -67,6 +67,7 @@ func newRunning(d Definition) *running {
 		renderer:   newRenderer(&d),
 		progress:   map[alert.Fingerprint]progress{},
 		arrived:    map[string]time.Time{},
+		badTexts:   map[string]bool{},
 		interval:   d.Interval,
 	}
 	if r.interval == 0 {

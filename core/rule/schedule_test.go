@@ -22,8 +22,12 @@ func TestARuleWaitsForAllOfItsSources(t *testing.T) {
 			source string
 			want   int
 		}{
-			{"http.gateway", 0}, {"http.gateway", 0}, {"http.odoo", 1},
-			{"http.odoo", 1}, {"http.gateway", 2}, {"http.other", 2},
+			{"http.gateway", 0},
+			{"http.gateway", 0},
+			{"http.odoo", 1},
+			{"http.odoo", 1},
+			{"http.gateway", 2},
+			{"http.other", 2},
 		} {
 			time.Sleep(time.Second)
 			b.Round(step.source, time.Now())
