@@ -297,7 +297,7 @@ func texts(items []item) []string {
 // within is the place of value[start:end] in the source, if the expression is that string as it is; else of the expression.
 func (l *loader) within(expr hcl.Expression, value string, start, end int) hcl.Range {
 	whole := expr.Range()
-	src := l.source(whole)
+	src := l.textOf(whole)
 	offset := bytes.Index(src, []byte(value))
 	if offset < 0 || value == "" || bytes.Count(src, []byte(value)) > 1 {
 		return whole

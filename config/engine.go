@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -81,10 +82,8 @@ func (l *loader) onlyOne(blocks hcl.Blocks, why string) {
 // oneOf is a string attribute with few values.
 func (b body) oneOf(name, fallback string, values ...string) string {
 	v := b.text(name, fallback)
-	for _, allowed := range values {
-		if v == allowed {
-			return v
-		}
+	if slices.Contains(values, v) {
+		return v
 	}
 	if v != fallback {
 		b.l.errorf(b.at(name), "Unknown value", "%s must be %s, not %q.%s", name, quoted(values, "or"), v, suggestion(v, values))

@@ -194,8 +194,7 @@ func readInside(dir, name string) ([]byte, error) {
 
 // outside keeps the reason of an error of [os.Root] without the path, which the caller names.
 func outside(err error) error {
-	var pathErr *os.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*os.PathError](err); ok {
 		err = pathErr.Err
 	}
 	if strings.Contains(err.Error(), "escapes") {

@@ -238,11 +238,12 @@ func headerRange(b *hcl.Block) hcl.Range {
 
 // describe names a block as it is written: rule "HighAPIErrorRate".
 func describe(b *hcl.Block) string {
-	text := b.Type
+	var text strings.Builder
+	text.WriteString(b.Type)
 	for _, label := range b.Labels {
-		text += fmt.Sprintf(" %q", label)
+		fmt.Fprintf(&text, " %q", label)
 	}
-	return text
+	return text.String()
 }
 
 // rangeOf turns a range of the parser into one of this package.

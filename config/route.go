@@ -152,7 +152,7 @@ func (l *loader) groupBy(b body) []string {
 		switch {
 		case i.text == "..." && len(items) > 1:
 			l.errorf(i.expr.Range(), "Invalid group_by", "\"...\" groups by all labels and stands alone.")
-		case i.text != "..." && !model.LabelName(i.text).IsValidLegacy():
+		case i.text != "..." && !model.LegacyValidation.IsValidLabelName(i.text):
 			l.errorf(i.expr.Range(), "Invalid group_by", "%q is not a label name: use letters, digits and _, a letter first.", i.text)
 		case slices.Contains(names, i.text):
 			l.errorf(i.expr.Range(), "Invalid group_by", "%q is in the list already.", i.text)

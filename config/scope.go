@@ -86,11 +86,11 @@ func (l *loader) readsSecrets(expr hcl.Expression, failed string) bool {
 			return true
 		}
 	}
-	return failed != "env" && !isLiteral(expr) && strings.Contains(string(l.source(expr.Range())), "env(")
+	return failed != "env" && !isLiteral(expr) && strings.Contains(string(l.textOf(expr.Range())), "env(")
 }
 
-// source is the text of a range.
-func (l *loader) source(r hcl.Range) []byte {
+// textOf is the source text of a range.
+func (l *loader) textOf(r hcl.Range) []byte {
 	f := l.files[r.Filename]
 	if f == nil || r.Start.Byte > r.End.Byte || r.End.Byte > len(f.src) {
 		return nil

@@ -37,14 +37,14 @@ func (l *loader) sources() (all []Source) {
 		if !l.isFirst(b, name) {
 			continue
 		}
-		if s, ok := l.source1(b); ok {
+		if s, ok := l.source(b); ok {
 			all = append(all, s)
 		}
 	}
 	return all
 }
 
-func (l *loader) source1(block *hcl.Block) (Source, bool) {
+func (l *loader) source(block *hcl.Block) (Source, bool) {
 	b, settings, ok := l.openPlugin(block, "source", []string{"targets", "interval", "timeout", "labels", "for_each"})
 	if !ok {
 		return Source{}, false
@@ -96,7 +96,7 @@ func (l *loader) labelsOf(b body, name string) map[string]string {
 		switch {
 		case strings.HasPrefix(i.key, "__"):
 			l.errorf(i.expr.Range(), "Invalid label", "%q: names that begin with __ are reserved.", i.key)
-		case !model.LabelName(i.key).IsValidLegacy():
+		case !model.LegacyValidation.IsValidLabelName(i.key):
 			l.errorf(i.expr.Range(), "Invalid label", "%q is not a label name: use letters, digits and _, a letter first.", i.key)
 		case i.secret:
 			l.errorf(i.expr.Range(), "Sensitive value in a label", "Labels are shown everywhere. If the value of %s may be, say so with nonsensitive(…).", i.key)

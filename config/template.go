@@ -23,7 +23,7 @@ var templateFunctions = []string{
 }
 
 // templateVariables are defined before every template.
-var templateVariables = []string{"$labels", "$value", "$externalURL"}
+var templateVariables = []string{"$labels", "$value", "$threshold", "$text", "$externalURL", "$externalLabels"}
 
 // template checks the syntax of a template in an annotation or label of a rule: functions, variables, brackets.
 func (l *loader) template(i item, what string) {
@@ -75,7 +75,7 @@ func (l *loader) templateError(i item, what string, err error) {
 // wordIn is the place of a word inside a template's action, where the source shows it once.
 func (l *loader) wordIn(i item, word string) hcl.Range {
 	whole := i.expr.Range()
-	src := l.source(whole)
+	src := l.textOf(whole)
 	var found []int
 	for from := 0; ; {
 		n := bytes.Index(src[from:], []byte(word))
@@ -106,7 +106,7 @@ func partOfWord(src []byte, i int) bool {
 // lineIn is the place of a line of a template that stands in a heredoc, else of the whole of it.
 func (l *loader) lineIn(i item, line int) hcl.Range {
 	whole := i.expr.Range()
-	src := l.source(whole)
+	src := l.textOf(whole)
 	if !bytes.HasPrefix(src, []byte("<<")) {
 		return whole
 	}

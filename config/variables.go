@@ -238,14 +238,14 @@ func (l *loader) fromFile(f *file, byName map[string]*variable, set map[string]c
 
 // typeName is a type in words.
 func typeName(t cty.Type) string {
-	switch {
-	case t == cty.String:
+	switch t {
+	case cty.String:
 		return "a string"
-	case t == cty.Number:
+	case cty.Number:
 		return "a number"
-	case t == cty.Bool:
+	case cty.Bool:
 		return "true or false"
-	case t == cty.DynamicPseudoType:
+	case cty.DynamicPseudoType:
 		return "a value"
 	}
 	name := typeexpr.TypeString(t)
