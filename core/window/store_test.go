@@ -351,11 +351,12 @@ func TestLongerWindowLater(t *testing.T) {
 	s := New(Options{})
 	p := open(t, s, "gw", time.Second)
 	s.Bind([]Query{query(t, "requests_total", 2*time.Second, abi.Raw)})
+	s.Bind([]Query{query(t, `requests_total{code="404"}`, time.Minute, abi.Raw)}) // its rows' times are known
 	for i := 1; i <= 20; i++ {
-		p.up(int64(i)*second, "200", i)
+		p.up(int64(i)*second, "200", i, "404", i)
 	}
-	v := s.Bind([]Query{query(t, "requests_total", time.Minute, abi.Raw)})
+	v := s.Bind([]Query{query(t, "requests_total{code=\"200\"}", time.Minute, abi.Raw)})
 	check(t, v, 20*second, map[string]string{"200": "[16 17 18 19 20]"}) // what the shorter window had kept
-	p.up(21*second, "200", 21)
+	p.up(21*second, "200", 21, "404", 21)
 	check(t, v, 21*second, map[string]string{"200": "[16 17 18 19 20 21]"})
 }
