@@ -130,14 +130,15 @@ func (s *Store) Flush() error {
 }
 
 // Observe changes alerts in memory only, for what is worth showing and not worth a commit: values and progress.
-// They are written with the next Put of the same alert, or on Flush. An alert that was dropped, forgotten or revised
+// They are written with the next Put of the same alert, or on Flush. Annotations stay as they are. An alert that was dropped, forgotten or revised
 // in the meantime is left alone.
 func (s *Store) Observe(alerts ...Alert) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range alerts {
 		if old, known := s.mu.alerts[a.Fingerprint]; known && old.Revision == a.Revision {
-			s.set(copyOf(a))
+			a.Annotations = old.Annotations // people are shown changes of them by a revision only
+			s.set(a)
 			s.mu.dirty[a.Fingerprint] = struct{}{}
 		}
 	}

@@ -3,6 +3,7 @@ package rule
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -191,6 +192,31 @@ func TestForgottenWhileItHoldsAgain(t *testing.T) {
 		b.wantStates("HighErrors", map[string]string{"/pay": "pending"})
 		b.rounds(2, interval, "http.gateway")
 		b.wantStates("HighErrors", map[string]string{"/pay": "firing"})
+	})
+}
+
+// Instances come and go, for years.
+func TestNothingIsKeptOfWhatIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		p := says(complete())
+		p.set(func(time.Time) (Evaluation, error) {
+			n++
+			return complete(verdict(abi.Active, fmt.Sprintf("/order/%d", n), 1)), nil
+		})
+		b := start(t, newDisk(), 1, define("HighErrors", p))
+		defer b.stop()
+		for range 50 {
+			b.rounds(1, interval, "http.gateway")
+			for _, a := range b.store.All() {
+				if err := b.store.Forget(a.Fingerprint); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if kept := len(b.rules[0].progress); kept > 2 || len(b.store.All()) > 2 {
+			t.Errorf("%d instances are remembered, %d stored, want those of the last two evaluations", kept, len(b.store.All()))
+		}
 	})
 }
 

@@ -1,8 +1,8 @@
 package rule
 
 import (
-	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"runtime/debug"
 	"slices"
@@ -114,41 +114,6 @@ func (j job) observe(ev Evaluation) ([]seen, error) {
 	return observed, nil
 }
 
-// tellRule records what became known about the rule as a whole.
-func (m *Manager) tellRule(j job, o *outcome) {
-	tell := func(kind alert.Kind, reason string) {
-		m.options.Record(alert.Decision{Time: time.Now(), Kind: kind, Rule: j.Name, Reason: reason})
-	}
-	log := m.options.Logger.With().Str("rule", j.Name).Logger()
-	if j.overtaken > 0 && !j.late {
-		tell(alert.KindSkipped, fmt.Sprintf("%d rounds came before the evaluation began: it judges the newest data only", j.overtaken+1))
-	}
-	j.late = j.overtaken > 0
-	j.wasFrozen = j.blind != "" || j.failure != ""
-
-	switch {
-	case o.err != nil && o.err.Error() != j.failure:
-		tell(alert.KindRuleFailed, o.err.Error())
-		log.Error().Err(o.err).Msg("a rule failed, its alerts keep their state")
-	case o.err == nil && j.failure != "":
-		tell(alert.KindSighted, "the rule works again")
-		log.Info().Msg("a rule works again")
-	}
-	j.failure = ""
-	if o.err != nil {
-		j.failure = o.err.Error()
-		return // it is no longer known whether all data are there
-	}
-	switch {
-	case o.missing != "" && j.blind == "":
-		tell(alert.KindBlind, o.missing)
-		log.Warn().Str("missing", o.missing).Msg("a rule does not see all of its data")
-	case o.missing == "" && j.blind != "":
-		tell(alert.KindSighted, "all data are there again")
-	}
-	j.blind = o.missing
-}
-
 // moved collects what an evaluation does to the instances of its rule.
 type moved struct {
 	put       []alert.Alert
@@ -178,14 +143,15 @@ func (m *Manager) move(j job, observed []seen, o *outcome) (changed bool) {
 			v := observed[0]
 			if v.Status == abi.Active {
 				a := alert.Alert{Fingerprint: v.Fingerprint, Rule: j.Name, Identity: slices.Clone(v.Labels)}
-				mv.step(j, a, v.Verdict, mv.judged(j, v.Verdict))
+				mv.step(j, a, v.Verdict, mv.judged(j, v.Fingerprint, v.Verdict))
 			}
 			observed = observed[1:]
 		default:
-			mv.step(j, stored[0], observed[0].Verdict, mv.judged(j, observed[0].Verdict))
+			mv.step(j, stored[0], observed[0].Verdict, mv.judged(j, observed[0].Fingerprint, observed[0].Verdict))
 			stored, observed = stored[1:], observed[1:]
 		}
 	}
+	mv.prune(j)
 	m.store(j.Name, mv.put, mv.drop)
 	m.options.Alerts.Observe(mv.observe...)
 	for _, d := range mv.decisions {
@@ -193,6 +159,20 @@ func (m *Manager) move(j job, observed []seen, o *outcome) (changed bool) {
 	}
 	m.tellTemplates(j, mv.badTexts)
 	return mv.changed
+}
+
+// prune forgets the progress of instances that are no more: resolved ones are forgotten by others.
+func (mv *moved) prune(j job) {
+	if len(j.progress) <= len(mv.put)+len(mv.observe) {
+		return
+	}
+	alive := make(map[alert.Fingerprint]bool, len(mv.put)+len(mv.observe))
+	for _, list := range [][]alert.Alert{mv.put, mv.observe} {
+		for i := range list {
+			alive[list[i].Fingerprint] = true
+		}
+	}
+	maps.DeleteFunc(j.progress, func(fp alert.Fingerprint, _ progress) bool { return !alive[fp] })
 }
 
 // leftOut is what follows for an instance from not being spoken of.
@@ -211,14 +191,12 @@ func (j job) leftOut(o *outcome) observation {
 }
 
 // judged is what follows for an instance from a verdict about it.
-func (mv *moved) judged(j job, v *abi.Verdict) observation {
+func (mv *moved) judged(j job, fp alert.Fingerprint, v *abi.Verdict) observation {
 	ob := observation{at: j.at, value: v.Value, text: v.Text}
 	switch v.Status {
 	case abi.Active:
 		ob.evidence = active
-		var errs []error
-		ob.labels, errs = j.renderer.labelSet(j.Name, v)
-		mv.badTexts = append(mv.badTexts, errs...)
+		ob.labels = mv.labels(j, fp, v)
 	case abi.Healthy:
 		ob.evidence, ob.reason = healthy, "the rule finds it healthy"
 	default:
@@ -228,6 +206,18 @@ func (mv *moved) judged(j job, v *abi.Verdict) observation {
 		ob.reason += ": " + v.Text
 	}
 	return ob
+}
+
+// labels are those of an active instance. Where no template speaks of the value they are the same each time, and the
+// ones of the evaluation before serve again.
+func (mv *moved) labels(j job, fp alert.Fingerprint, v *abi.Verdict) frame.Labels {
+	p := j.progress[fp]
+	if p.labels != nil && p.severity == v.Severity && len(j.renderer.labels) == 0 {
+		return p.labels
+	}
+	labels, errs := j.renderer.labelSet(j.Name, v)
+	mv.badTexts = append(mv.badTexts, errs...)
+	return labels
 }
 
 // step takes one instance one step.
@@ -240,7 +230,11 @@ func (mv *moved) step(j job, a alert.Alert, v *abi.Verdict, o observation) {
 	if fx.drop || next.State == alert.Inactive {
 		delete(j.progress, a.Fingerprint)
 	} else {
-		j.progress[a.Fingerprint] = progress{seen: next.seen, saved: next.saved}
+		p.seen, p.saved = next.seen, next.saved
+		if o.labels != nil {
+			p.labels, p.severity = o.labels, v.Severity
+		}
+		j.progress[a.Fingerprint] = p
 	}
 	if fx.render {
 		var errs []error
@@ -267,62 +261,6 @@ func (mv *moved) step(j job, a alert.Alert, v *abi.Verdict, o observation) {
 	}
 }
 
-// tell adds what is to be recorded of a step.
-func (mv *moved) tell(before, after alert.Alert, fx effect) {
-	mv.changed = mv.changed || before.State != after.State || before.Revision != after.Revision || before.Unknown != after.Unknown
-	switch {
-	case before.State != after.State:
-		mv.decisions = append(mv.decisions, transition(before, after))
-	case fx.revised:
-		d := transition(before, after)
-		d.Kind, d.From, d.To, d.Reason = alert.KindRevised, "", "", revision(before.Labels, after.Labels)
-		mv.decisions = append(mv.decisions, d)
-	}
-}
-
-// tellOverlay adds that one instance became unknown, or known again.
-func (mv *moved) tellOverlay(kind alert.Kind, a alert.Alert, reason string) {
-	d := transition(a, a)
-	d.Kind, d.From, d.Reason = kind, "", reason
-	mv.decisions = append(mv.decisions, d)
-}
-
-// transition is the journal line of a change of state.
-func transition(before, after alert.Alert) alert.Decision {
-	labels := after.Labels
-	if labels == nil {
-		labels = before.Labels
-	}
-	return alert.Decision{
-		Time: time.Now(), Kind: alert.KindTransition, Rule: after.Rule, Fingerprint: after.Fingerprint, Labels: labels,
-		From: before.State.String(), To: after.State.String(), Value: after.Value, Reason: after.Reason,
-	}
-}
-
-// revision says what changed between two label sets; severity first, since it may wake somebody.
-func revision(before, after frame.Labels) string {
-	if a, b := before.Get("severity"), after.Get("severity"); a != b {
-		return fmt.Sprintf("severity %q became %q", a, b)
-	}
-	return fmt.Sprintf("labels %s became %s", before, after)
-}
-
-// toldTemplates bounds how many different template errors of a rule are told.
-const toldTemplates = 20
-
-// tellTemplates records each template error once.
-func (m *Manager) tellTemplates(j job, errs []error) {
-	for _, err := range errs {
-		text := err.Error()
-		if j.badTexts[text] || len(j.badTexts) >= toldTemplates {
-			continue
-		}
-		j.badTexts[text] = true
-		m.options.Record(alert.Decision{Time: time.Now(), Kind: alert.KindTemplate, Rule: j.Name, Reason: text})
-		m.options.Logger.Error().Str("rule", j.Name).Err(err).Msg("a template failed, its error stands in place of the text")
-	}
-}
-
 // store makes changes durable, or goes on without that when storage refuses.
 func (m *Manager) store(rule string, put []alert.Alert, drop []alert.Fingerprint) {
 	if len(put) > 0 {
@@ -330,23 +268,5 @@ func (m *Manager) store(rule string, put []alert.Alert, drop []alert.Fingerprint
 	}
 	if len(drop) > 0 {
 		m.report(rule, m.options.Alerts.Drop(drop...))
-	}
-}
-
-// report says once that storage refuses, and once that it accepts again.
-func (m *Manager) report(rule string, err error) {
-	if err != nil && !errors.Is(err, alert.ErrNotDurable) {
-		m.options.Logger.Error().Str("rule", rule).Err(err).Msg("the state of a rule's alerts cannot be written")
-		return
-	}
-	m.mu.Lock()
-	said := m.refused
-	m.refused = err != nil
-	m.mu.Unlock()
-	switch {
-	case err != nil && !said:
-		m.options.Logger.Error().Err(err).Msg("storage refuses the state of alerts: alerting goes on, a crash now would lose what changed")
-	case err == nil && said:
-		m.options.Logger.Info().Msg("storage accepts the state of alerts again")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tocsinhq/tocsin/core/alert"
+	"github.com/tocsinhq/tocsin/sdk/frame"
 )
 
 // running is a rule that is being evaluated from time to time.
@@ -50,8 +51,10 @@ const (
 
 // progress is what a restart may forget about an instance.
 type progress struct {
-	seen  time.Time
-	saved time.Duration
+	seen     time.Time
+	saved    time.Duration
+	labels   frame.Labels // of the last active verdict
+	severity uint8
 }
 
 // defaultInterval is taken for the interval of sources whose rounds have not been seen twice.
