@@ -1,0 +1,85 @@
+package delivery
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tocsinhq/tocsin/sdk/notifier"
+)
+
+const (
+	maxAlerts = 2000 // of one notification: more would not fit into a message to a plugin
+	maxNotes  = 3    // late alerts whose times are told
+)
+
+// notification writes content for the receiver of a record.
+func (l *Ledger) notification(rec *record, c *content, attempt *Attempt) notifier.Notification {
+	n := notifier.Notification{
+		ID: attempt.ID, Attempt: attempt.Number, PossibleRepeat: rec.Unknown, Reason: c.reason,
+		Receiver: rec.receiver.Name, GroupKey: rec.Group, DedupKey: rec.dedup, GroupLabels: rec.Labels.Map(),
+		Reference: rec.Reference, ExternalURL: l.options.ExternalURL, Note: c.note(),
+		Alerts: make([]notifier.Alert, 0, min(len(c.parts), maxAlerts)),
+	}
+	for _, firing := range []bool{true, false} {
+		for i := range c.parts {
+			p := &c.parts[i]
+			switch {
+			case p.firing() != firing:
+			case len(n.Alerts) == maxAlerts:
+				n.Truncated++
+			default:
+				n.Alerts = append(n.Alerts, p.alert())
+			}
+		}
+	}
+	return n
+}
+
+// alert writes one alert.
+func (p *part) alert() notifier.Alert {
+	if p.member == nil {
+		return notifier.Alert{
+			Fingerprint: p.known.Fingerprint.String(), Status: notifier.StatusResolved, Rule: p.known.Rule,
+			Labels: p.known.Labels.Map(), Annotations: p.known.Annotations,
+			StartsAt: p.known.StartsAt, EndsAt: p.known.GoneAt, Value: p.known.Value,
+		}
+	}
+	a := &p.member.Alert
+	told := notifier.Alert{
+		Fingerprint: a.Fingerprint.String(), Status: notifier.StatusFiring, Rule: a.Rule,
+		Labels: a.Labels.Map(), Annotations: a.Annotations, StartsAt: beganAt(a), Value: a.Value,
+	}
+	if !p.firing() {
+		told.Status, told.EndsAt = notifier.StatusResolved, a.ResolvedAt
+	}
+	return told
+}
+
+// note says what the reader must know beyond the alerts: that some come late, or end for another reason than health.
+func (c *content) note() string {
+	var notes []string
+	lates := 0
+	for i := range c.parts {
+		p := &c.parts[i]
+		switch {
+		case p.role == closing && p.member == nil:
+			if !slices.Contains(notes, p.known.Gone) {
+				notes = append(notes, p.known.Gone)
+			}
+		case p.role == late, p.role == closing && p.known.ToldAt.IsZero():
+			if lates++; lates <= maxNotes {
+				a := &p.member.Alert
+				notes = append(notes, fmt.Sprintf("fired %s, resolved %s (delivered late)", hourMinute(beganAt(a)), hourMinute(a.ResolvedAt)))
+			}
+		}
+	}
+	if lates > maxNotes {
+		notes = append(notes, fmt.Sprintf("and %d more delivered late", lates-maxNotes))
+	}
+	return strings.Join(notes, "; ")
+}
+
+// hourMinute writes a time of day for people: 10:02 UTC.
+func hourMinute(t time.Time) string { return t.UTC().Format("15:04 UTC") }

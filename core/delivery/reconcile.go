@@ -1,0 +1,384 @@
+package delivery
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tocsinhq/tocsin/core/alert"
+)
+
+// Reconcile says what every receiver should know from now on: all of it, what was opened and is not named any more is
+// closed. The groups must not be changed afterwards.
+func (l *Ledger) Reconcile(groups []alert.Group, now time.Time) {
+	l.mu.Lock()
+	defer l.unlock()
+	l.mu.reconciled = true
+	l.mu.generation++
+	for i := range groups {
+		g := &groups[i]
+		rec := l.mu.records[recordKey{g.Receiver, g.Key}]
+		if rec == nil {
+			rec = newRecord(g, l.receivers[g.Receiver])
+			if rec.receiver == nil {
+				l.options.Logger.Error().Str("receiver", g.Receiver).Str("group", g.Key).
+					Msg("alerts are routed to a receiver that is not configured: nobody is told")
+			}
+			l.mu.records[recordKey{g.Receiver, g.Key}] = rec
+		}
+		rec.generation = l.mu.generation
+		l.adopt(rec, g, now)
+	}
+	elsewhere := whereabouts(groups)
+	for _, rec := range l.mu.records {
+		if rec.generation != l.mu.generation {
+			l.adopt(rec, nil, now)
+		}
+		rec.explain(elsewhere)
+	}
+	l.settleListed(groups)
+}
+
+// whereabouts returns which alerts are still wanted somewhere, found out when it is first asked.
+func whereabouts(groups []alert.Group) func(alert.Fingerprint) bool {
+	var found map[alert.Fingerprint]struct{}
+	return func(fp alert.Fingerprint) bool {
+		if found == nil {
+			found = map[alert.Fingerprint]struct{}{}
+			for i := range groups {
+				for j := range groups[i].Members {
+					found[groups[i].Members[j].Alert.Fingerprint] = struct{}{}
+				}
+			}
+		}
+		_, there := found[fp]
+		return there
+	}
+}
+
+// gonePending marks an alert that is not wanted any more, for a reason yet to be found.
+const gonePending = "?"
+
+// explain finds out why alerts are not wanted in a record any more.
+func (r *record) explain(elsewhere func(alert.Fingerprint) bool) {
+	for i := range r.Instances {
+		if inst := &r.Instances[i]; inst.Gone == gonePending {
+			inst.Gone = "rule removed"
+			if elsewhere(inst.Fingerprint) {
+				inst.Gone = "no longer routed here"
+			}
+		}
+	}
+}
+
+// settleListed reports the resolved alerts that no record waits for.
+func (l *Ledger) settleListed(groups []alert.Group) {
+	var settled []alert.Fingerprint
+	for i := range groups {
+		for j := range groups[i].Members {
+			if a := &groups[i].Members[j].Alert; a.State == alert.Resolved && l.mu.owed[a.Fingerprint] == 0 {
+				settled = append(settled, a.Fingerprint)
+			}
+		}
+	}
+	slices.Sort(settled)
+	l.settle(slices.Compact(settled)...)
+}
+
+// adopt takes over what should be known of a group; nil where nothing should be. The mutex is held.
+func (l *Ledger) adopt(rec *record, g *alert.Group, now time.Time) {
+	var before []alert.Member
+	if rec.present {
+		before = rec.group.Members
+	}
+	wanted := g != nil
+	same := wanted == rec.present && (!wanted || sameMembers(before, g.Members))
+	timers := wanted && (rec.group.Wait != g.Wait || rec.group.Interval != g.Interval || rec.group.Repeat != g.Repeat)
+	first := !rec.adopted
+	rec.adopted, rec.present = true, wanted
+	if wanted {
+		rec.group = *g
+	} else {
+		rec.group.Members = nil
+	}
+	if same && !timers && !first {
+		return
+	}
+	l.sweep(rec, before, now)
+	l.conclude(rec, now)
+}
+
+// sameMembers tells that nothing changed that could matter to a receiver.
+func sameMembers(a, b []alert.Member) bool {
+	return slices.EqualFunc(a, b, func(a, b alert.Member) bool {
+		return a.Alert.Fingerprint == b.Alert.Fingerprint && a.Alert.State == b.Alert.State && a.Held == b.Held &&
+			a.Alert.Revision == b.Alert.Revision && a.Alert.FiredAt.Equal(b.Alert.FiredAt) && a.Alert.Labels.Equal(b.Alert.Labels)
+	})
+}
+
+// sweep notes what follows from the step from what was wanted before to what is wanted now, apart from sending: what is
+// owed although nobody was told yet, what need not be told, what may not be opened. The mutex is held.
+func (l *Ledger) sweep(rec *record, before []alert.Member, now time.Time) {
+	s := rec.survey()
+	type change struct {
+		fp     alert.Fingerprint
+		status Status
+	}
+	var changes []change
+	rest := before
+	rec.parts(func(m *alert.Member, known *Instance) {
+		if known != nil && m != nil {
+			known.Gone, known.GoneAt = "", time.Time{}
+		}
+		fp := fingerprintOf(m, known)
+		was := memberOf(&rest, fp)
+		status := Status("")
+		if known != nil {
+			status = known.Status
+		}
+		after := status
+		switch {
+		case m == nil:
+			after = l.vanish(rec, known, now)
+		case m.Alert.State == alert.Firing:
+			after = l.fires(rec, was, m, status, &s, now)
+		default:
+			after = l.over(rec, was, m, status, &s, now)
+		}
+		if after != status {
+			changes = append(changes, change{fp, after})
+		}
+	})
+	for i := range before { // what was wanted and never known
+		if m := &before[i]; m.Alert.State == alert.Firing && m.Held == "" && rec.status(m.Alert.Fingerprint) == "" && !rec.wants(m.Alert.Fingerprint) {
+			l.decide(rec, about(&m.Alert, alert.KindGrouped, "not wanted here any more before anybody was told"))
+		}
+	}
+	for _, c := range changes {
+		rec.put(c.fp, c.status)
+	}
+	if len(changes) > 0 {
+		l.touch(rec)
+	}
+}
+
+// vanish is what becomes of an alert that is not wanted any more although it did not resolve.
+func (l *Ledger) vanish(rec *record, known *Instance, now time.Time) Status {
+	switch {
+	case !known.open():
+		if known.Status == Due {
+			l.decide(rec, alert.Decision{
+				Kind: alert.KindGrouped, Fingerprint: known.Fingerprint,
+				Reason: "not wanted here any more before it could be delivered",
+			})
+		}
+		return ""
+	case rec.receiver != nil && !rec.receiver.SendResolved:
+		return ""
+	case known.Gone == "":
+		known.Gone, known.GoneAt = gonePending, now
+		l.touch(rec)
+	}
+	return known.Status
+}
+
+// fires is what becomes of an alert that fires.
+func (l *Ledger) fires(rec *record, was, m *alert.Member, status Status, s *survey, now time.Time) Status {
+	fresh := was == nil || was.Alert.State != alert.Firing || was.Held != m.Held
+	switch {
+	case m.Held != "":
+		if fresh {
+			l.decide(rec, about(&m.Alert, alert.KindWithheld, m.Held))
+		}
+		if status == Due {
+			return "" // it may not be opened any more
+		}
+	case fresh && (status == "" || status == Closed):
+		if due, timer := rec.dueOf(&m.Alert, s); due.After(now) {
+			l.decide(rec, about(&m.Alert, alert.KindGrouped, timer+" until "+clock(due)))
+		}
+	}
+	return status
+}
+
+// over is what becomes of an alert that is resolved.
+func (l *Ledger) over(rec *record, was, m *alert.Member, status Status, s *survey, now time.Time) Status {
+	sendResolved := rec.receiver == nil || rec.receiver.SendResolved
+	missed := was != nil && was.Alert.State == alert.Firing && was.Held == "" // it fired, and this was going to be told
+	switch status {
+	case Open, Maybe:
+		if !sendResolved {
+			return Closed
+		}
+		return status
+	case "", Closed:
+		if !missed {
+			return status
+		}
+		ended := m.Alert.ResolvedAt
+		if ended.IsZero() {
+			ended = now
+		}
+		due, timer := rec.dueOf(&m.Alert, s)
+		if ended.Before(due) {
+			l.decide(rec, about(&m.Alert, alert.KindGrouped, "resolved before "+timer+" ended at "+clock(due)+": nobody is told"))
+			return status
+		}
+	}
+	switch { // it was due, and nobody was told
+	case m.Held != "":
+		l.decide(rec, about(&m.Alert, alert.KindWithheld, "resolved before it could be delivered, and "+m.Held))
+		return Closed
+	case !sendResolved:
+		l.decide(rec, about(&m.Alert, alert.KindGrouped, "resolved before it could be delivered, and send_resolved is false"))
+		return Closed
+	}
+	return Due
+}
+
+// dueOf returns when an alert that fires is to be told at the latest if nothing fails, and which timer says so.
+func (r *record) dueOf(a *alert.Alert, s *survey) (time.Time, string) {
+	if s.opened {
+		return latest(beganAt(a), r.AcceptedAt.Add(r.group.Interval)), "group_interval"
+	}
+	return beganAt(a).Add(r.group.Wait), "group_wait"
+}
+
+// wants tells that an alert is a member of the group.
+func (r *record) wants(fp alert.Fingerprint) bool {
+	if !r.present {
+		return false
+	}
+	members := r.group.Members
+	return memberOf(&members, fp) != nil
+}
+
+// memberOf finds an alert among members ordered by fingerprint, and drops those before it, for the next search.
+func memberOf(members *[]alert.Member, fp alert.Fingerprint) *alert.Member {
+	for len(*members) > 0 && (*members)[0].Alert.Fingerprint < fp {
+		*members = (*members)[1:]
+	}
+	if len(*members) > 0 && (*members)[0].Alert.Fingerprint == fp {
+		return &(*members)[0]
+	}
+	return nil
+}
+
+func fingerprintOf(m *alert.Member, known *Instance) alert.Fingerprint {
+	if m != nil {
+		return m.Alert.Fingerprint
+	}
+	return known.Fingerprint
+}
+
+// about makes a decision about one alert.
+func about(a *alert.Alert, kind alert.Kind, reason string) alert.Decision {
+	return alert.Decision{
+		Kind: kind, Rule: a.Rule, Fingerprint: a.Fingerprint, Labels: a.Labels, Value: a.Value, Reason: reason,
+	}
+}
+
+// clock writes a time of day for people.
+func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
+
+// conclude brings everything that depends on a record up to date after a change. The mutex is held.
+func (l *Ledger) conclude(rec *record, now time.Time) {
+	if !rec.busy && !rec.queued {
+		if rec.contentAt(now).empty() { // nothing to say, so nothing failed either
+			if rec.Attempt != nil || rec.Dead != "" {
+				l.touch(rec)
+			}
+			rec.Attempt, rec.Failures, rec.NextAt, rec.Dead = nil, 0, time.Time{}, ""
+			if rec.receiver != nil {
+				rec.Error = ""
+			}
+		}
+	}
+	l.account(rec)
+	l.plan(rec, now)
+	if !rec.present && !rec.busy && !rec.queued && !rec.unsettled() {
+		l.mu.timetable.remove(rec)
+		delete(l.mu.records, recordKey{rec.Receiver, rec.Group})
+	}
+}
+
+// account notes which resolved alerts a record waits for, and settles those that it was the last to wait for. A record
+// whose receiver is gone waits for nobody: it holds itself what it needs.
+func (l *Ledger) account(rec *record) {
+	var owes []alert.Fingerprint
+	if rec.receiver != nil {
+		rec.parts(func(m *alert.Member, known *Instance) {
+			if m == nil || m.Alert.State != alert.Resolved {
+				return
+			}
+			if role := rec.roleOf(m, known); role == closing || role == late {
+				owes = append(owes, m.Alert.Fingerprint)
+			}
+		})
+	}
+	before := rec.owes
+	rec.owes = owes
+	for _, fp := range owes {
+		l.mu.owed[fp]++
+	}
+	for _, fp := range before {
+		if l.mu.owed[fp]--; l.mu.owed[fp] > 0 {
+			continue
+		}
+		delete(l.mu.owed, fp)
+		if members := rec.group.Members; rec.present {
+			if m := memberOf(&members, fp); m != nil && m.Alert.State == alert.Resolved {
+				l.settle(fp)
+			}
+		}
+	}
+}
+
+// settle reports alerts once everything that was decided so far is durable. The mutex is held.
+func (l *Ledger) settle(fps ...alert.Fingerprint) {
+	if len(fps) == 0 || l.options.Settled == nil {
+		return
+	}
+	l.mu.batch.settled = append(l.mu.batch.settled, fps...)
+	signal(l.dirty)
+}
+
+// enqueue hands a record that is due to its receiver. From here on it is owed: an alert that ends before the receiver
+// answers is told all the same. The mutex is held.
+func (l *Ledger) enqueue(rec *record, now time.Time) {
+	c := rec.contentAt(now)
+	if c.empty() || rec.busy || rec.queued {
+		l.conclude(rec, now)
+		return
+	}
+	for _, p := range c.parts {
+		if p.role == opening && (p.known.Status == "" || p.known.Status == Closed) {
+			rec.put(p.fingerprint(), Due)
+		}
+	}
+	if !l.offer(rec, now) {
+		l.touch(rec) // it has to wait
+	}
+}
+
+// Retry tries a record again now, whatever it waits for, also one that was rejected. It returns an error where there
+// is no such record or nothing to tell.
+func (l *Ledger) Retry(receiver, group string) error {
+	l.mu.Lock()
+	defer l.unlock()
+	rec := l.mu.records[recordKey{receiver, group}]
+	if rec == nil || rec.receiver == nil || !l.mu.reconciled {
+		return fmt.Errorf("retry %s %s: there is no such delivery", receiver, group)
+	}
+	rec.Dead, rec.NextAt = "", time.Time{}
+	now := time.Now()
+	if rec.busy || rec.queued {
+		return nil
+	}
+	if rec.next(now).IsZero() {
+		return fmt.Errorf("retry %s %s: there is nothing to tell", receiver, group)
+	}
+	l.mu.timetable.remove(rec)
+	l.enqueue(rec, now)
+	return nil
+}
