@@ -375,7 +375,7 @@ func (l *Ledger) Retry(receiver, group string) error {
 	if rec.busy || rec.queued {
 		return nil
 	}
-	if rec.next(now).IsZero() {
+	if rec.contentAt(now).empty() {
 		return fmt.Errorf("retry %s %s: there is nothing to tell", receiver, group)
 	}
 	l.mu.timetable.remove(rec)
