@@ -69,12 +69,14 @@ func (in *instance) classify(err error) error {
 	}
 	var exit *sys.ExitError
 	exited := errors.As(err, &exit)
+	starved := in.fuel != nil && int64(in.fuel.Get()) < 0
+	last := string(in.stderr.last) // of a Go guest that dies, which may run out of fuel while it writes its last words
 	switch {
-	case in.fuel != nil && int64(in.fuel.Get()) < 0:
+	case strings.Contains(last, "runtime.newstack") || strings.Contains(last, "stack overflow"),
+		!exited && !starved && strings.Contains(firstLine(err.Error()), "stack overflow"):
+		return failed(StackOverflow, "stack overflow: the recursion is too deep%s%s", refused, quoted(said))
+	case starved && (refused == "" || !strings.Contains(last, "out of memory")):
 		return failed(FuelExhausted, "fuel exhausted (budget %d)%s", in.budget, refused)
-	case !exited && strings.Contains(firstLine(err.Error()), "stack overflow"),
-		exited && strings.Contains(said, "stack overflow"), exited && strings.Contains(said, "stack exceeds"):
-		return failed(StackOverflow, "stack overflow: the recursion is too deep%s%s", quoted(said), refused)
 	case refused != "":
 		return failed(MemoryLimit, "out of memory%s%s", refused, quoted(said))
 	case exited:
@@ -94,8 +96,8 @@ func (in *instance) lastWords() string {
 	if words == "" {
 		words = strings.TrimSpace(string(in.stderr.last))
 	}
-	if head, _, ok := strings.Cut(words, "\n\ngoroutine "); ok { // the trace of a Go guest has no place in one line
-		words = head
+	for _, trace := range []string{"\n\ngoroutine ", "\n\nruntime stack:"} { // of a Go guest: no place for it in one line
+		words, _, _ = strings.Cut(words, trace)
 	}
 	return strings.ToValidUTF8(words[:min(len(words), 500)], "?")
 }

@@ -11,7 +11,7 @@ import (
 type Limits struct {
 	ModuleBytes int    // size of the module: 16 MiB
 	Memory      int64  // of an instance, bytes: 64 MiB
-	Fuel        uint64 // of one evaluation, about one an instruction: 200 million
+	Fuel        uint64 // of one call, about one an instruction: 200 million
 	EmitBytes   int    // of one result: 1 MiB
 	Alerts      int    // verdicts of one evaluation: 10,000
 	Series      int    // of one window: 1,000,000

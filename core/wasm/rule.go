@@ -228,10 +228,13 @@ func (r *Rule) evaluate(in *instance, dict *abi.Dictionary, w *abi.Window) (Eval
 	if r.first {
 		r.window.Flags |= abi.WindowFirst
 	}
+	naming := uint64(0)
 	if r.sent == nil || r.sent != dict && r.sent.Generation != dict.Generation {
 		if err := r.name(in, dict); err != nil {
 			return Evaluation{}, err
 		}
+		naming = in.budget - in.left()
+		in.refuel(r.module.limits.Fuel) // the budget is one of each call
 		r.window.Flags |= abi.WindowSeriesChanged
 	}
 	in.phase = evaluating
@@ -248,7 +251,7 @@ func (r *Rule) evaluate(in *instance, dict *abi.Dictionary, w *abi.Window) (Eval
 	if err != nil {
 		return Evaluation{}, err
 	}
-	result := Evaluation{Fuel: in.budget - in.left()}
+	result := Evaluation{Fuel: naming + in.budget - in.left()}
 	r.first = false
 	if abi.StatusCode(code) == abi.NoVerdict {
 		result.NoVerdict = true

@@ -14,14 +14,7 @@ type ErrorRate struct {
 	MinRequests float64      `param:"min_requests" default:"0" min:"0" doc:"below this many requests in the window: unknown, not healthy"`
 	Requests    rule.Input   `input:"requests" reduce:"increase" window:"5m" doc:"request counters"`
 
-	groups []tally // scratch
-}
-
-// tally is what the series of one group add up to.
-type tally struct {
-	failed, total float64
-	series        int  // that have a value
-	missing       bool // the target of one did not answer: what it would add is not known
+	sums []rule.Sum // scratch
 }
 
 // Describe names the module.
@@ -32,42 +25,23 @@ func (*ErrorRate) Describe() rule.Info {
 // Eval gives one verdict a group. Its value is the error share, 0 to 1. Errors count whoever reports them; health needs
 // to hear from every target that the group may have series of.
 func (r *ErrorRate) Eval(_ rule.Window, out *rule.Verdicts) error {
-	groups, failed := r.Requests.GroupBy(r.By...), r.Requests.Match(r.Errors)
-	if cap(r.groups) < groups.Len() {
-		r.groups = make([]tally, groups.Len())
-	}
-	r.groups = r.groups[:groups.Len()]
-	clear(r.groups)
+	groups := r.Requests.GroupBy(r.By...)
+	r.sums = r.Requests.Sums(groups, r.Requests.Match(r.Errors), r.sums)
 	heardAll := r.Requests.Complete() || slices.Contains(r.By, "instance") // a group of its own for each target
-	for i := range r.Requests.Len() {
-		if r.Requests.Series(i).Missing() {
-			r.groups[groups.Of(i)].missing = true
-		}
-		increase, ok := r.Requests.Value(i)
-		if !ok {
-			continue
-		}
-		g := &r.groups[groups.Of(i)]
-		g.series++
-		g.total += increase
-		if failed.Has(i) {
-			g.failed += increase
-		}
-	}
-	for i := range r.groups {
-		g := &r.groups[i]
-		if g.series == 0 || g.total < r.MinRequests {
+	for i := range r.sums {
+		requests := &r.sums[i]
+		if requests.Series == 0 || requests.All < r.MinRequests {
 			out.Unknown(groups.At(i))
 			continue
 		}
 		share := 0.0 // of no requests none have failed
-		if g.total > 0 {
-			share = g.failed / g.total
+		if requests.All > 0 {
+			share = requests.Matched / requests.All
 		}
 		switch {
 		case share > r.Threshold:
 			out.Active(groups.At(i), share).Threshold(r.Threshold)
-		case g.missing || !heardAll:
+		case requests.Missing || !heardAll:
 			out.Unknown(groups.At(i))
 		default:
 			out.Healthy(groups.At(i), share).Threshold(r.Threshold)

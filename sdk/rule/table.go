@@ -13,6 +13,8 @@ type table struct {
 	series    *abi.SeriesTable
 	groupings []*grouping
 	matches   []matching
+	slots     []slots
+	column    []uint32 // scratch
 }
 
 type grouping struct {
@@ -43,25 +45,75 @@ func (t *table) group(labels []string) *grouping {
 		}
 		names[k] = index
 	}
-	numbers := map[string]uint32{}
-	key := make([]byte, 4*len(labels))
-	for i := range g.of {
-		for k, name := range names {
-			value, ok := t.series.Value(i, name)
-			if !ok {
-				value = abi.NoIndex
-			}
-			key[4*k], key[4*k+1], key[4*k+2], key[4*k+3] = byte(value), byte(value>>8), byte(value>>16), byte(value>>24)
-		}
-		number, ok := numbers[string(key)]
-		if !ok {
-			number = uint32(len(g.instances))
-			numbers[string(key)] = number
+	// Label by label: what agreed so far and agrees in this label too stays together.
+	groups := uint32(1)
+	for _, name := range names {
+		groups = t.split(g.of, name)
+	}
+	seen := make([]bool, groups)
+	for i, group := range g.of { // groups are numbered in the order of their first series
+		if !seen[group] {
+			seen[group] = true
 			g.instances = append(g.instances, t.instance(i, names))
 		}
-		g.of[i] = number
 	}
 	return g
+}
+
+// split divides groups by the value that their series have for a label, and numbers them anew in the order of their
+// first series. It returns how many there are.
+func (t *table) split(of []uint32, name uint32) (groups uint32) {
+	// A hash table of our own, open addressing: Go's maps cost ten times as much in a guest.
+	size := 64
+	type entry struct {
+		key    uint64
+		number uint32
+		used   bool
+	}
+	entries := make([]entry, size)
+	number := uint32(0)
+	last, lastNumber := ^uint64(0), uint32(0) // runs of equal values are common
+	t.column = t.series.Column(name, t.column)
+	for i, value := range t.column {
+		key := uint64(of[i])<<32 | uint64(value)
+		if key == last && i > 0 {
+			of[i] = lastNumber
+			continue
+		}
+		last = key
+		at := slotOf(key, size)
+		for entries[at].used && entries[at].key != key {
+			at = (at + 1) & (size - 1)
+		}
+		if entries[at].used {
+			lastNumber = entries[at].number
+			of[i] = lastNumber
+			continue
+		}
+		of[i], lastNumber = number, number
+		entries[at] = entry{key, number, true}
+		number++
+		if int(number)*2 < size {
+			continue
+		}
+		old := entries
+		size *= 2
+		entries = make([]entry, size)
+		for _, e := range old {
+			if e.used {
+				at := slotOf(e.key, size)
+				for entries[at].used {
+					at = (at + 1) & (size - 1)
+				}
+				entries[at] = e
+			}
+		}
+	}
+	return number
+}
+
+func slotOf(key uint64, size int) int {
+	return int((key*0x9e3779b97f4a7c15)>>32) & (size - 1)
 }
 
 // instance makes the identity of a group from one of its series. The strings are copied: a group may be remembered
@@ -90,13 +142,19 @@ func (t *table) match(m Matcher) []bool {
 	if err != nil {
 		return yes // Configure has refused it; a rule that makes up matchers of its own selects nothing
 	}
-	name, _ := t.series.Find(p.name)
+	absent := p.matches("")
+	name, ok := t.series.Find(p.name)
+	if !ok {
+		for i := range yes {
+			yes[i] = absent
+		}
+		return yes
+	}
 	const asked, selected = 1, 2
 	known := make([]uint8, t.series.Strings())
-	absent := p.matches("")
-	for i := range yes {
-		value, ok := t.series.Value(i, name)
-		if !ok || t.series.Text(name) != p.name {
+	t.column = t.series.Column(name, t.column)
+	for i, value := range t.column {
+		if value == abi.NoIndex {
 			yes[i] = absent
 			continue
 		}

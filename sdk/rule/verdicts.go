@@ -17,7 +17,7 @@ type Instance struct {
 }
 
 // Whole is the rule as one instance without labels.
-var Whole = Of()
+func Whole() Instance { return Of() }
 
 // Of is the instance that these labels name.
 func Of(labels ...frame.Label) Instance {

@@ -63,6 +63,33 @@ func (t *SeriesTable) Value(i int, name uint32) (uint32, bool) {
 	return 0, false
 }
 
+// Column returns, for each series, the index of the value that it has for the label whose name is string name, or
+// NoIndex. It reuses the memory of into.
+func (t *SeriesTable) Column(name uint32, into []uint32) []uint32 {
+	n := t.Len()
+	if cap(into) < n {
+		into = make([]uint32, n)
+	}
+	into = into[:n]
+	pairs, ends := t.Pairs, t.SeriesPairs
+	guess := uint32(0) // where the label stood in the series before: labels are sorted, series are alike
+	for i := range into {
+		start, end := ends[i], ends[i+1]
+		if p := start + guess; p < end && pairs[2*p] == name {
+			into[i] = pairs[2*p+1]
+			continue
+		}
+		into[i] = NoIndex
+		for p := start; p < end; p++ {
+			if pairs[2*p] == name {
+				into[i], guess = pairs[2*p+1], p-start
+				break
+			}
+		}
+	}
+	return into
+}
+
 // Labels returns a copy of the labels of series i.
 func (t *SeriesTable) Labels(i int) frame.Labels {
 	labels := make(frame.Labels, 0, t.SeriesPairs[i+1]-t.SeriesPairs[i])

@@ -78,7 +78,8 @@ type ResultDecoder struct {
 	dictionary *Dictionary
 	named      map[string]frame.Labels // identities by the bytes that spelled them
 	key        []byte
-	seen       map[uint64][]int // verdicts by the hash of their identity
+	seen       map[uint64]int32 // the last verdict whose identity has this hash
+	earlier    []int32          // of each verdict: the one before it with the same hash, -1 for none
 }
 
 // NewResultDecoder returns a decoder.
@@ -110,9 +111,10 @@ func (r *ResultDecoder) Decode(block []byte, d *Dictionary, verdicts []Verdict) 
 		clear(r.named)
 	}
 	if r.seen == nil {
-		r.seen, r.named = map[uint64][]int{}, map[string]frame.Labels{}
+		r.seen, r.named = map[uint64]int32{}, map[string]frame.Labels{}
 	}
 	clear(r.seen)
+	r.earlier = r.earlier[:0]
 	for i := range h.nAlerts {
 		rec := block[h.offAlert+i*alertRecord:][:alertRecord]
 		v, err := r.verdict(&h, rec)
@@ -120,12 +122,17 @@ func (r *ResultDecoder) Decode(block []byte, d *Dictionary, verdicts []Verdict) 
 			return nil, malformed("verdict " + strconv.FormatUint(i, 10) + ": " + err.Error())
 		}
 		hash := v.Labels.Hash()
-		for _, k := range r.seen[hash] {
+		before, ok := r.seen[hash]
+		if !ok {
+			before = -1
+		}
+		for k := before; k >= 0; k = r.earlier[k] {
 			if verdicts[k].Labels.Equal(v.Labels) {
-				return nil, malformed("verdict " + strconv.FormatUint(i, 10) + ": instance " + v.Labels.String() + " was already given by verdict " + strconv.Itoa(k))
+				return nil, malformed("verdict " + strconv.FormatUint(i, 10) + ": instance " + v.Labels.String() + " was already given by verdict " + strconv.Itoa(int(k)))
 			}
 		}
-		r.seen[hash] = append(r.seen[hash], len(verdicts))
+		r.seen[hash] = int32(len(verdicts))
+		r.earlier = append(r.earlier, before)
 		verdicts = append(verdicts, v)
 	}
 	return verdicts, nil
