@@ -31,7 +31,7 @@ func samples(t *testing.T) string {
 // TestMeterAcceptsWhatTheRuntimeAccepts compares the two readers of modules over every .wasm that ships with wazero:
 // what one of them takes for something else than the other would be a hole.
 func TestMeterAcceptsWhatTheRuntimeAccepts(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || raced {
 		t.Skip("thousands of modules")
 	}
 	r := wazero.NewRuntimeWithConfig(t.Context(), wazero.NewRuntimeConfigInterpreter().WithDebugInfoEnabled(false))
@@ -119,7 +119,7 @@ type specValue struct {
 
 // TestMeteredEqualsUnmetered runs the official test suite twice, metered and not: each call must end alike.
 func TestMeteredEqualsUnmetered(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || raced {
 		t.Skip("tens of thousands of calls")
 	}
 	root := filepath.Join(samples(t), "internal", "integration_test", "spectest")

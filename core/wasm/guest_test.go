@@ -131,6 +131,9 @@ func do1(t *testing.T, m *wasm.Module, do string) *wasm.Rule {
 }
 
 func TestMeteredGoGuestEqualsUnmetered(t *testing.T) {
+	if raced {
+		t.Skip("it has no goroutines and takes a minute with the race detector")
+	}
 	code := build(t, "../../rules-wasm/error_rate")
 	h := newHost(t, wasm.Options{})
 	var got [3][]wasm.Evaluation

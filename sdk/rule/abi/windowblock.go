@@ -95,7 +95,7 @@ func DecodeWindow(block []byte, w *Window) error {
 		return malformed("window of version " + strconv.Itoa(int(v)))
 	}
 	total := le.Uint32(block[8:])
-	if uint64(total) > uint64(len(block)) {
+	if uint64(total) > uint64(len(block)) || total < windowHeader {
 		return malformed("window is cut short")
 	}
 	block = block[:total]
