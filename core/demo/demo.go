@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -111,7 +112,9 @@ func (g *stage) config() (*config.Config, error) {
 	}
 	cfg, diags := config.Load([]string{file}, config.Options{Vars: vars, Env: noEnv, Catalog: engine.Catalog})
 	if diags.HasErrors() {
-		return nil, diags.Err()
+		var text strings.Builder
+		_ = diags.Write(&text, false, 100) // a strings.Builder takes everything
+		return nil, errors.New(text.String())
 	}
 	return cfg, nil
 }

@@ -17,7 +17,7 @@ import (
 type program struct {
 	view   *window.View
 	rule   *wasm.Rule
-	inputs []string // names, for people
+	inputs []string // names, for people; "" for an optional input that is not configured
 	window abi.Window
 }
 
@@ -30,6 +30,9 @@ func (p *program) Eval(ctx context.Context, at time.Time) (rule.Evaluation, erro
 	result := rule.Evaluation{Complete: true}
 	var missing []string
 	for i, in := range p.window.Inputs {
+		if p.inputs[i] == "" {
+			continue
+		}
 		switch {
 		case in.TargetsAnswered < in.TargetsExpected:
 			result.Complete = false

@@ -7,10 +7,13 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/prometheus/prometheus/model/labels"
+
 	"github.com/tocsinhq/tocsin/config"
 	"github.com/tocsinhq/tocsin/core/rule"
 	"github.com/tocsinhq/tocsin/core/wasm"
 	"github.com/tocsinhq/tocsin/core/window"
+	"github.com/tocsinhq/tocsin/sdk/frame"
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
@@ -71,10 +74,14 @@ func (e *Engine) define(ctx context.Context, r config.Rule, module *wasm.Module)
 	e.opened.push("rule "+r.Name, p.Close)
 	return rule.Definition{
 		Name: r.Name, Labels: r.Labels, Annotations: r.Annotations,
-		For: r.For, KeepFiringFor: r.KeepFiringFor, Every: r.Every, OnMissing: r.OnMissing,
+		Severities: module.Manifest().Outputs.Severities,
+		For:        r.For, KeepFiringFor: r.KeepFiringFor, Every: r.Every, OnMissing: r.OnMissing,
 		Sources: sources, Interval: interval, Program: p, ExternalURL: cfg.Engine.ExternalURL,
 	}, nil
 }
+
+// nothing matches no series: none has an empty metric name.
+var nothing = []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, frame.MetricName, "")}
 
 // bind pairs the inputs that a module declares, in its order, with those that the rule configures.
 func bind(r config.Rule, manifest abi.Manifest) ([]window.Query, []string, error) {
@@ -86,6 +93,10 @@ func bind(r config.Rule, manifest abi.Manifest) ([]window.Query, []string, error
 	var names []string
 	for _, declared := range manifest.Inputs {
 		in, ok := configured[declared.Name]
+		if !ok && declared.Optional {
+			queries, names = append(queries, window.Query{Matchers: nothing}), append(names, "")
+			continue
+		}
 		if !ok {
 			return nil, nil, fmt.Errorf("module %s needs an input %q: add a block input %q { select = … window = … }", r.Module, declared.Name, declared.Name)
 		}

@@ -26,7 +26,7 @@ func reads(matchers []*labels.Matcher, s config.Source) bool {
 	return true
 }
 
-// sourcesOf returns the sources that the inputs read, and the shortest of their intervals: how often their rule is judged.
+// sourcesOf returns the sources that the inputs read, and the longest of their intervals: how often their rule is judged.
 func sourcesOf(inputs []config.Input, sources []config.Source) (names []string, interval time.Duration) {
 	for _, s := range sources {
 		for _, in := range inputs {
@@ -34,9 +34,7 @@ func sourcesOf(inputs []config.Input, sources []config.Source) (names []string, 
 				continue
 			}
 			names = append(names, sourceName(s))
-			if interval == 0 || s.Interval < interval {
-				interval = s.Interval
-			}
+			interval = max(interval, s.Interval)
 			break
 		}
 	}

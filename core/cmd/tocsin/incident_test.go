@@ -5,6 +5,7 @@ import (
 )
 
 func TestIncidentIsOpenedAndClosedOnce(t *testing.T) {
+	t.Parallel()
 	g, p := newGateway(t), newPager(t)
 	engine := start(t, writeConfig(t, pipeline(g, p, "")))
 	eventually(t, "the target is scraped", func() bool { return g.scrapes.Load() > 2 })
@@ -21,6 +22,7 @@ func TestIncidentIsOpenedAndClosedOnce(t *testing.T) {
 }
 
 func TestKilledEngineCarriesOn(t *testing.T) {
+	t.Parallel()
 	g, p := newGateway(t), newPager(t)
 	dir := writeConfig(t, pipeline(g, p, ""))
 	engine := start(t, dir)
@@ -54,6 +56,7 @@ func TestKilledEngineCarriesOn(t *testing.T) {
 }
 
 func TestKilledPluginsComeBack(t *testing.T) {
+	t.Parallel()
 	g, p := newGateway(t), newPager(t)
 	engine := start(t, writeConfig(t, pipeline(g, p, "")))
 	eventually(t, "the target is scraped", func() bool { return g.scrapes.Load() > 2 })
@@ -80,6 +83,7 @@ func TestKilledPluginsComeBack(t *testing.T) {
 }
 
 func TestReceiverThatFailsHearsLater(t *testing.T) {
+	t.Parallel()
 	g, p := newGateway(t), newPager(t)
 	start(t, writeConfig(t, pipeline(g, p, "")))
 	eventually(t, "the target is scraped", func() bool { return g.scrapes.Load() > 2 })

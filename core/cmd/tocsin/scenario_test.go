@@ -21,7 +21,7 @@ import (
 )
 
 // patience bounds every wait of these tests; none takes nearly as long unless something is broken.
-const patience = 60 * time.Second
+const patience = 40 * time.Second
 
 // eventually waits for a condition of other processes.
 func eventually(t *testing.T, what string, condition func() bool) {
@@ -299,4 +299,12 @@ func writeConfig(t *testing.T, hcl string) (dir string) {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// killProcess is kill -9.
+func killProcess(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatalf("kill -9 %d: %v", pid, err)
+	}
 }
