@@ -85,7 +85,7 @@ type survey struct {
 	relabelled                bool // an alert that the receiver knows has other labels now
 	rise                      bool // its severity rose
 	repeatable                bool // something fires that the receiver knows and that is not withheld
-	opened                    bool // an incident is open, or may be
+	accepted                  bool // the receiver accepted that something fires, and not yet that it is over
 	firstFired                time.Time
 }
 
@@ -95,7 +95,7 @@ func (s *survey) changed() bool { return s.openings+s.closings+s.lates > 0 || s.
 func (r *record) survey() survey {
 	var s survey
 	r.parts(func(m *alert.Member, known *Instance) {
-		s.opened = s.opened || known != nil && known.open()
+		s.accepted = s.accepted || known != nil && known.open() && !known.ToldAt.IsZero()
 		switch r.roleOf(m, known) {
 		case opening:
 			s.openings++
@@ -139,9 +139,9 @@ func (r *record) next(now time.Time) time.Time {
 	s := r.survey()
 	var due time.Time
 	switch {
-	case s.changed() && !s.opened && s.openings > 0:
+	case s.changed() && !s.accepted && s.openings > 0:
 		due = s.firstFired.Add(r.group.Wait)
-	case s.changed() && s.opened && !s.rise && r.present:
+	case s.changed() && s.accepted && !s.rise && r.present:
 		due = r.AcceptedAt.Add(r.group.Interval)
 	case s.changed():
 		due = now
@@ -186,12 +186,11 @@ func (r *record) contentAt(now time.Time) content {
 		return content{}
 	}
 	var c content
-	firing, accepted := false, false
+	firing := false
 	r.parts(func(m *alert.Member, known *Instance) {
 		p := part{role: r.roleOf(m, known), member: m}
 		if known != nil {
 			p.known = *known
-			accepted = accepted || known.open() && !known.ToldAt.IsZero()
 		}
 		switch p.role {
 		case opening, standing:
@@ -204,7 +203,7 @@ func (r *record) contentAt(now time.Time) content {
 	switch {
 	case !firing:
 		c.reason = notifier.ReasonAllResolved
-	case !accepted:
+	case !s.accepted:
 		c.reason = notifier.ReasonFirst
 	case s.openings > 0:
 		c.reason = notifier.ReasonAdded

@@ -238,7 +238,7 @@ func (l *Ledger) over(rec *record, was, m *alert.Member, status Status, s *surve
 
 // dueOf returns when an alert that fires is to be told at the latest if nothing fails, and which timer says so.
 func (r *record) dueOf(a *alert.Alert, s *survey) (time.Time, string) {
-	if s.opened {
+	if s.accepted {
 		return latest(beganAt(a), r.AcceptedAt.Add(r.group.Interval)), "group_interval"
 	}
 	return beganAt(a).Add(r.group.Wait), "group_wait"

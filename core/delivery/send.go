@@ -88,8 +88,7 @@ func (l *Ledger) prepare(rec *record) (in *intent, unrecorded, ok bool) {
 		unrecorded, stopped := l.await(written, &c)
 		l.mu.Lock()
 		if stopped {
-			rec.takeBack(in)
-			l.touch(rec)
+			l.takeBack(rec, in)
 			return nil, false, false
 		}
 		newest := rec.contentAt(time.Now())
@@ -100,7 +99,7 @@ func (l *Ledger) prepare(rec *record) (in *intent, unrecorded, ok bool) {
 		if n == rebuilds {
 			return in, unrecorded, true
 		}
-		rec.takeBack(in)
+		l.takeBack(rec, in)
 	}
 }
 
@@ -174,10 +173,13 @@ func (i *Instance) know(a *alert.Alert) {
 	i.StartsAt, i.Value = beganAt(a), a.Value
 }
 
-// takeBack undoes an intent that was not carried out.
-func (r *record) takeBack(in *intent) {
-	r.restore(in)
-	r.Attempt = in.last
+// takeBack undoes an intent that was not carried out, as if what happened meanwhile had happened before. The mutex is
+// held.
+func (l *Ledger) takeBack(rec *record, in *intent) {
+	rec.restore(in)
+	rec.Attempt = in.last
+	l.touch(rec)
+	l.sweep(rec, rec.group.Members, time.Now())
 }
 
 // restore makes certain again what an intent made uncertain: the receiver did not accept it.
@@ -232,7 +234,8 @@ func (l *Ledger) accepted(rec *record, in *intent, result notifier.Result, now t
 		l.decide(rec, alert.Decision{Kind: alert.KindAccepted, Delivery: in.attempt.ID, Attempt: in.attempt.Number, Reason: string(in.reason) + ", " + reason})
 	}
 	rec.AcceptedAt, rec.Accepted = now, rec.Accepted+1
-	rec.Attempt, rec.Unknown, rec.Failures, rec.NextAt, rec.Error, rec.Dead = nil, false, 0, time.Time{}, "", ""
+	rec.Attempt, rec.Failures, rec.NextAt, rec.Error, rec.Dead = nil, 0, time.Time{}, "", ""
+	rec.Unknown = slices.ContainsFunc(rec.Instances, func(i Instance) bool { return i.Status == Maybe }) // withheld by now
 	if result.Reference != "" {
 		rec.Reference = result.Reference
 	}

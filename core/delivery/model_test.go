@@ -1,0 +1,585 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/tocsinhq/tocsin/core/alert"
+	"github.com/tocsinhq/tocsin/core/delivery"
+	"github.com/tocsinhq/tocsin/core/state"
+	"github.com/tocsinhq/tocsin/sdk/frame"
+	"github.com/tocsinhq/tocsin/sdk/notifier"
+)
+
+const (
+	modelWait     = 30 * time.Second
+	modelInterval = 5 * time.Minute
+	modelRepeat   = time.Hour
+)
+
+// world is everything around a ledger: the alerts as they truly are, the services that are told, and the storage.
+// Services and truth survive a crash of the ledger.
+type world struct {
+	t        *rapid.T
+	ledger   *delivery.Ledger
+	services []*oracle
+	names    []string
+
+	mu     sync.Mutex
+	truth  map[alert.Fingerprint]alert.Member
+	store  *state.MemoryStore
+	dead   bool // the process was killed; the driver has to start another
+	log    []string
+	failed string
+
+	crashAtCommit int  // kill at this commit from now, 0 for never
+	durable       bool // after it was written, otherwise before
+}
+
+// mode is how a service behaves.
+type mode string
+
+var modes = []mode{"ok", "ok", "500", "429", "hang", "taken, answer lost", "lost", "reject", "crash before", "crash after"}
+
+// oracle is a service that knows what it must never be told.
+type oracle struct {
+	w            *world
+	ref          string
+	sendResolved bool
+	generation   int // of the process that may call it
+
+	mode   mode
+	belief map[string]*belief // by dedup key and fingerprint
+	ids    map[string]bool    // of what was taken
+}
+
+// belief is what a service was told of an alert.
+type belief struct {
+	firing   bool
+	startsAt time.Time // of what it was told last
+	toldAt   time.Time
+	excused  bool // it rejected something about it
+}
+
+// caller is a service as one process reaches it.
+type caller struct {
+	*oracle
+	generation int
+}
+
+var errKilled = errors.New("killed")
+
+// Send implements [delivery.Sender].
+func (c caller) Send(ctx context.Context, n notifier.Notification) (notifier.Result, error) {
+	w := c.w
+	w.mu.Lock()
+	if w.dead || c.generation != c.oracle.generation {
+		w.mu.Unlock()
+		return notifier.Result{}, errKilled
+	}
+	mode := c.mode
+	w.logf("%s %s %s", c.ref, mode, oneLine(n))
+	switch mode {
+	case "ok", "taken, answer lost", "crash after":
+		c.takes(n)
+	case "reject":
+		for _, a := range n.Alerts {
+			c.about(n, a).excused = true
+		}
+	case "hang":
+		w.mu.Unlock()
+		<-ctx.Done()
+		return notifier.Result{}, ctx.Err()
+	}
+	if strings.HasPrefix(string(mode), "crash") {
+		w.kill()
+		c.mode = "ok"
+	}
+	w.mu.Unlock()
+	switch mode {
+	case "ok":
+		return notifier.Result{Outcome: notifier.Delivered, Reference: "ref"}, nil
+	case "500":
+		return notifier.Result{Outcome: notifier.Retry}, nil
+	case "429":
+		return notifier.Result{Outcome: notifier.Retry, RetryAfter: 42 * time.Second}, nil
+	case "reject":
+		return notifier.Result{Outcome: notifier.Rejected}, nil
+	}
+	return notifier.Result{}, errors.New(string(mode))
+}
+
+func oneLine(n notifier.Notification) string {
+	s := fmt.Sprintf("%.6s #%d %s:", n.DedupKey, n.Attempt, n.Reason)
+	for _, a := range n.Alerts {
+		s += " " + a.Rule + "/" + string(a.Status)
+	}
+	if n.PossibleRepeat {
+		s += " possible repeat"
+	}
+	return s + " [" + n.Note + "]"
+}
+
+func (o *oracle) about(n notifier.Notification, a notifier.Alert) *belief {
+	key := n.DedupKey + a.Fingerprint
+	if o.belief[key] == nil {
+		o.belief[key] = &belief{}
+	}
+	return o.belief[key]
+}
+
+// takes is the service believing a notification, after checking that it is one that it may be sent. w.mu is held.
+func (o *oracle) takes(n notifier.Notification) {
+	marked := n.PossibleRepeat || strings.Contains(n.Note, "may repeat")
+	if o.ids[n.ID] && !marked {
+		o.w.fail("%s took %s twice, unmarked", o.ref, n.ID)
+	}
+	o.ids[n.ID] = true
+	news := n.Reason == notifier.ReasonRepeat
+	for _, a := range n.Alerts {
+		b := o.about(n, a)
+		firing := a.Status == notifier.StatusFiring
+		switch {
+		case firing && b.firing && !o.sendResolved && b.startsAt.Before(a.StartsAt):
+			news = true // of its end nobody told it
+		case firing && !b.firing:
+			news = true
+			if !b.startsAt.Before(a.StartsAt) {
+				o.w.fail("%s is told that %s fires after it was told that it is over", o.ref, a.Rule)
+			}
+			if m := o.w.member(a.Fingerprint); m.Held != "" {
+				o.w.fail("%s is told of %s which is %s", o.ref, a.Rule, m.Held)
+			}
+			if m := o.w.member(a.Fingerprint); m.Alert.State != alert.Firing {
+				o.w.fail("%s is told that %s fires, and it does not", o.ref, a.Rule)
+			}
+		case !firing && !b.firing && !b.startsAt.Before(a.StartsAt) && !marked:
+			o.w.fail("%s is told twice that %s is over, unmarked", o.ref, a.Rule)
+		case !firing:
+			news = true
+			if !o.sendResolved {
+				o.w.fail("%s is told of an end", o.ref)
+			}
+			if m := o.w.member(a.Fingerprint); m.Alert.State == alert.Firing && !m.Alert.FiredAt.After(a.StartsAt) {
+				o.w.fail("%s is told that %s is over, and it is not", o.ref, a.Rule)
+			}
+		}
+		b.firing, b.startsAt, b.toldAt = firing, a.StartsAt, time.Now()
+	}
+	if !news && !marked {
+		o.w.fail("%s is told nothing new, unmarked", o.ref)
+	}
+}
+
+// member returns an alert as it truly is. w.mu is held.
+func (w *world) member(fp string) alert.Member {
+	for known, m := range w.truth {
+		if known.String() == fp {
+			return m
+		}
+	}
+	return alert.Member{}
+}
+
+// kill ends the process. w.mu is held.
+func (w *world) kill() {
+	w.logf("KILLED")
+	w.dead = true
+	w.store = w.store.Crash()
+}
+
+func (w *world) logf(format string, args ...any) {
+	w.log = append(w.log, time.Now().Format("15:04:05 ")+fmt.Sprintf(format, args...))
+}
+
+// fail notes the first thing that must not happen. w.mu is held.
+func (w *world) fail(format string, args ...any) {
+	if w.failed == "" {
+		w.failed = fmt.Sprintf(format, args...)
+		w.logf("WRONG: %s", w.failed)
+	}
+}
+
+// check fails the test where something happened that must not. It runs on the goroutine of the test.
+func (w *world) check() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed != "" {
+		w.t.Fatalf("%s\n%s", w.failed, strings.Join(w.log, "\n"))
+	}
+}
+
+// killer is storage that kills the process at a commit.
+type killer struct {
+	w     *world
+	store *state.MemoryStore
+}
+
+func (k killer) Load(prefix string, visit func(string, []byte) error) error {
+	return k.store.Load(prefix, visit)
+}
+
+func (k killer) Commit(writes map[string][]byte) error {
+	w := k.w
+	w.mu.Lock()
+	now := false
+	if w.crashAtCommit > 0 && !w.dead {
+		w.crashAtCommit--
+		now = w.crashAtCommit == 0
+	}
+	if now && !w.durable {
+		w.kill()
+	}
+	w.mu.Unlock()
+	err := k.store.Commit(writes)
+	if now && w.durable {
+		w.mu.Lock()
+		w.kill()
+		w.mu.Unlock()
+		return errKilled
+	}
+	return err
+}
+
+// open starts a process on what is durable, and tells it what should be known.
+func (w *world) open() {
+	w.mu.Lock()
+	w.dead, w.crashAtCommit = false, 0
+	var receivers []delivery.Receiver
+	for _, o := range w.services {
+		o.generation++
+		receivers = append(receivers, delivery.Receiver{
+			Name: o.ref, Ref: o.ref, SendResolved: o.sendResolved, Sender: caller{o, o.generation},
+		})
+	}
+	store := w.store
+	w.mu.Unlock()
+	l, err := delivery.New(delivery.Options{State: killer{w, store}, Receivers: receivers, Settled: func(fps []alert.Fingerprint) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.dead {
+			return
+		}
+		for _, fp := range fps {
+			if w.truth[fp].Alert.State == alert.Resolved {
+				w.logf("settled %s", w.truth[fp].Alert.Rule)
+				delete(w.truth, fp)
+			}
+		}
+	}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.ledger = l
+	l.Start()
+	w.reconcile()
+}
+
+// restart kills the process, if it is not dead, and starts another.
+func (w *world) restart() {
+	w.mu.Lock()
+	if !w.dead {
+		w.kill()
+	}
+	w.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = w.ledger.Stop(ctx)
+	synctest.Wait()
+	w.open()
+}
+
+// reconcile says what should be known: each alert at each service, in one of two groups.
+func (w *world) reconcile() {
+	w.mu.Lock()
+	var groups []alert.Group
+	for _, o := range w.services {
+		for g := range 2 {
+			var members []alert.Member
+			for i, name := range w.names {
+				if m, there := w.truth[alert.Fingerprint(i+1)]; there && i%2 == g {
+					_ = name
+					members = append(members, m)
+				}
+			}
+			if len(members) > 0 {
+				groups = append(groups, alert.Group{
+					Receiver: o.ref, Key: fmt.Sprintf("{}:{g=%d}", g), Members: members,
+					Wait: modelWait, Interval: modelInterval, Repeat: modelRepeat,
+				})
+			}
+		}
+	}
+	w.mu.Unlock()
+	w.ledger.Reconcile(groups, time.Now())
+	synctest.Wait()
+}
+
+// settleDown starts the process again should it be dead, as an init system would.
+func (w *world) settleDown() {
+	synctest.Wait()
+	for {
+		w.mu.Lock()
+		dead := w.dead
+		w.mu.Unlock()
+		if !dead {
+			return
+		}
+		w.restart()
+	}
+}
+
+// pass lets time go by.
+func (w *world) pass(d time.Duration) {
+	for d > 0 {
+		step := min(d, time.Minute)
+		time.Sleep(step)
+		w.settleDown()
+		d -= step
+	}
+}
+
+// step changes one alert. It returns what happened.
+func (w *world) step(fp alert.Fingerprint, what string) {
+	w.mu.Lock()
+	name := w.names[fp-1]
+	m, there := w.truth[fp]
+	switch {
+	case what == "flip" && there && m.Alert.State == alert.Firing:
+		m.Alert.State, m.Alert.ResolvedAt = alert.Resolved, time.Now()
+		m.Alert.Revision++
+		w.logf("%s resolves", name)
+	case what == "flip":
+		m.Alert = alert.Alert{
+			Fingerprint: fp, Rule: name, Labels: frame.NewLabels(frame.Label{Name: "alertname", Value: name}),
+			State: alert.Firing, FiredAt: time.Now(), Revision: m.Alert.Revision + 1,
+		}
+		w.logf("%s fires", name)
+	case what == "hold" && there:
+		if m.Held == "" {
+			m.Held = "silenced"
+		} else {
+			m.Held = ""
+		}
+		w.logf("%s held: %q", name, m.Held)
+	case what == "remove" && there:
+		delete(w.truth, fp)
+		w.logf("%s removed", name)
+		w.mu.Unlock()
+		w.reconcile()
+		return
+	default:
+		w.mu.Unlock()
+		return
+	}
+	w.truth[fp] = m
+	w.mu.Unlock()
+	w.reconcile()
+}
+
+// believes returns what a service believes of an alert, over all its keys.
+func (o *oracle) believes(fp alert.Fingerprint) (firing bool, toldAt time.Time, excused bool) {
+	for key, b := range o.belief {
+		if strings.HasSuffix(key, fp.String()) {
+			firing = firing || b.firing
+			excused = excused || b.excused
+			toldAt = b.toldAt
+		}
+	}
+	return firing, toldAt, excused
+}
+
+// owed is an alert that fired, unheld, for so long that every service has to be told of it.
+type owed struct {
+	fp    alert.Fingerprint
+	since time.Time
+	known map[string]bool // services that already believed that it fires when it began
+}
+
+// TestModel draws histories of alerts, services, storage and crashes, and holds the ledger to its promise: at least
+// once, duplicates only marked, no firing after a newer close, everything that was opened closed, nothing lost.
+func TestModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { rapid.SyncTest(t, model) })
+}
+
+func model(t *rapid.T) {
+	w := &world{t: t, truth: map[alert.Fingerprint]alert.Member{}, store: state.Memory(), names: []string{"A", "B", "C", "D", "E"}}
+	for _, ref := range []string{"closing", "opening"} {
+		w.services = append(w.services, &oracle{
+			w: w, ref: ref, sendResolved: ref == "closing", mode: "ok", belief: map[string]*belief{}, ids: map[string]bool{},
+		})
+	}
+	crashes := rapid.Bool().Draw(t, "crashes") // or storage that refuses: what both together lose, the alerts' own store would keep
+	w.open()
+	defer func() {
+		w.mu.Lock()
+		w.store.Fail(0)
+		w.mu.Unlock()
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+		defer cancel()
+		_ = w.ledger.Stop(ctx)
+	}()
+
+	var debts []owed
+	began := map[alert.Fingerprint]owed{}
+	for range rapid.IntRange(1, 40).Draw(t, "steps") {
+		fp := alert.Fingerprint(rapid.IntRange(1, len(w.names)).Draw(t, "alert"))
+		switch what := rapid.SampledFrom([]string{"flip", "flip", "flip", "hold", "remove", "service", "service", "storage", "crash", "pass", "pass", "pass"}).Draw(t, "what"); what {
+		case "flip", "hold", "remove":
+			w.pass(time.Millisecond) // nothing fires twice at the same time
+			w.mu.Lock()
+			before, now := w.truth[fp], time.Now()
+			w.mu.Unlock()
+			w.step(fp, what)
+			w.settleDown()
+			w.mu.Lock()
+			after := w.truth[fp]
+			w.mu.Unlock()
+			free := func(m alert.Member) bool { return m.Alert.State == alert.Firing && m.Held == "" }
+			if what != "flip" { // what was not told of it by now is withheld
+				debts = slices.DeleteFunc(debts, func(o owed) bool { return o.fp == fp })
+			}
+			if free(before) && !free(after) {
+				debt := began[fp]
+				if what == "flip" && now.Sub(debt.since) > modelInterval+modelWait {
+					debts = append(debts, debt)
+				}
+			}
+			if free(after) && !free(before) {
+				known := map[string]bool{}
+				for _, o := range w.services {
+					known[o.ref], _, _ = o.believes(fp)
+				}
+				began[fp] = owed{fp, now, known}
+			}
+		case "service":
+			o := rapid.SampledFrom(w.services).Draw(t, "service")
+			mode := rapid.SampledFrom(modes).Draw(t, "mode")
+			if !crashes && strings.HasPrefix(string(mode), "crash") {
+				mode = "ok"
+			}
+			w.mu.Lock()
+			o.mode = mode
+			w.logf("%s: %s", o.ref, mode)
+			w.mu.Unlock()
+		case "storage":
+			if !crashes {
+				n := rapid.IntRange(0, 40).Draw(t, "refusals")
+				w.mu.Lock()
+				w.store.Fail(n)
+				w.logf("storage refuses %d times", n)
+				w.mu.Unlock()
+			}
+		case "crash":
+			if crashes {
+				n, durable := rapid.IntRange(0, 3).Draw(t, "at commit"), rapid.Bool().Draw(t, "durable")
+				w.mu.Lock()
+				w.crashAtCommit, w.durable = n, durable
+				w.logf("killed at commit %d, durable %t", n, durable)
+				w.mu.Unlock()
+				if n == 0 {
+					w.restart()
+				}
+			}
+		case "pass":
+			d := rapid.SampledFrom([]time.Duration{time.Second, 29 * time.Second, 31 * time.Second, 4 * time.Minute, 7 * time.Minute, 2 * time.Hour}).Draw(t, "time")
+			w.pass(d)
+		}
+		w.check()
+	}
+	w.heal()
+	w.finish(debts)
+}
+
+// heal ends all faults and holds, and waits until everything should be known.
+func (w *world) heal() {
+	w.mu.Lock()
+	w.logf("HEAL")
+	w.crashAtCommit = 0
+	w.store.Fail(0)
+	for _, o := range w.services {
+		o.mode = "ok"
+	}
+	for fp, m := range w.truth {
+		m.Held = ""
+		w.truth[fp] = m
+	}
+	w.mu.Unlock()
+	w.settleDown()
+	w.reconcile()
+	w.pass(20 * time.Minute)
+	for _, rec := range w.ledger.Records() {
+		if rec.State == delivery.DeadLetter {
+			if err := w.ledger.Retry(rec.Receiver, rec.Group); err != nil {
+				w.t.Errorf("retry: %v", err)
+			}
+		}
+	}
+	w.pass(20 * time.Minute)
+	w.reconcile()
+	w.check()
+}
+
+// finish checks that services believe what is true, first with what still fires, then with everything over.
+func (w *world) finish(debts []owed) {
+	w.mu.Lock()
+	for i := range w.names {
+		fp := alert.Fingerprint(i + 1)
+		for _, o := range w.services {
+			firing, _, _ := o.believes(fp)
+			if truth := w.truth[fp].Alert.State == alert.Firing; truth && !firing || !truth && firing && o.sendResolved {
+				w.fail("%s believes that %s fires: %t, and it is %t", o.ref, w.names[i], firing, truth)
+			}
+		}
+	}
+	for _, debt := range debts {
+		for _, o := range w.services {
+			if _, told, excused := o.believes(debt.fp); !debt.known[o.ref] && told.Before(debt.since) && !excused && o.sendResolved {
+				w.fail("%s was never told of %s, which fired at %s", o.ref, w.names[debt.fp-1], debt.since)
+			}
+		}
+	}
+	for fp, m := range w.truth {
+		if m.Alert.State == alert.Firing {
+			m.Alert.State, m.Alert.ResolvedAt = alert.Resolved, time.Now()
+			m.Alert.Revision++
+			w.truth[fp] = m
+		}
+	}
+	w.logf("ALL RESOLVE")
+	w.mu.Unlock()
+	w.check()
+
+	w.reconcile()
+	w.pass(20 * time.Minute)
+	w.reconcile()
+	w.mu.Lock()
+	for i := range w.names {
+		for _, o := range w.services {
+			if firing, _, _ := o.believes(alert.Fingerprint(i + 1)); firing && o.sendResolved {
+				w.fail("%s still believes that %s fires", o.ref, w.names[i])
+			}
+		}
+	}
+	for _, m := range w.truth {
+		w.fail("%s is never settled", m.Alert.Rule)
+	}
+	_ = w.store.Load("", func(key string, value []byte) error {
+		w.fail("storage still holds %s: %s", key, value)
+		return nil
+	})
+	if left := w.ledger.Records(); len(left) > 0 {
+		w.fail("records are left: %+v", left)
+	}
+	w.mu.Unlock()
+	w.check()
+}
