@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -220,6 +221,7 @@ func (e *Engine) Start(context.Context) error {
 		return err
 	}
 	e.opened.push("scrape", e.scrape.Stop)
+	debug.FreeOSMemory() // compiling modules took several times the memory that running them takes
 	e.ready.Store(true)
 	e.logger.Info().Stringer("address", e.Addr()).Int("rules", len(e.definitions)).Int("sources", len(e.sources)).Msg("tocsin runs")
 	return nil
