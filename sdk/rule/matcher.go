@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tocsinhq/tocsin/sdk/frame"
 )
 
 // Matcher selects series by one label, in PromQL's notation: code=~'5..', job="api", env!='dev', path!~"/x/.*".
@@ -116,4 +118,10 @@ func unquote(s string) (string, bool) {
 		}
 	}
 	return b.String(), true
+}
+
+// Selects tells whether a label set matches. It reads the notation each time: in a rule use [Input.Match].
+func (m Matcher) Selects(labels frame.Labels) bool {
+	p, err := parseMatcher(string(m))
+	return err == nil && p.matches(labels.Get(p.name))
 }

@@ -97,9 +97,11 @@ func (d Detail) Threshold(t float64) Detail {
 // Text explains the verdict in words, at most 4 KiB of them.
 func (d Detail) Text(s string) Detail {
 	const most = 4 << 10
-	for len(s) > most {
-		_, last := utf8.DecodeLastRuneInString(s[:most])
-		s = s[:most-last]
+	if n := most; len(s) > most {
+		for !utf8.RuneStart(s[n]) {
+			n--
+		}
+		s = s[:n]
 	}
 	if d.v != nil && d.v.bytes+len(s) <= d.v.maxBytes {
 		d.v.bytes += len(s)
