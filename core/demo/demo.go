@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,13 +72,13 @@ func newStage(ctx context.Context, s *story, o Options) (_ *stage, err error) {
 			err = errors.Join(err, g.close(context.WithoutCancel(ctx)))
 		}
 	}()
-	if g.gateway, err = startService("nginx gateway"); err != nil {
+	if g.gateway, err = startService(ctx, "nginx gateway"); err != nil {
 		return nil, err
 	}
-	if g.odoo, err = startService("Odoo backend"); err != nil {
+	if g.odoo, err = startService(ctx, "Odoo backend"); err != nil {
 		return nil, err
 	}
-	if g.pager, err = startPager(); err != nil {
+	if g.pager, err = startPager(ctx); err != nil {
 		return nil, err
 	}
 	if g.dir, err = os.MkdirTemp("", "tocsin-demo-"); err != nil {
@@ -107,9 +108,7 @@ func (g *stage) config() (*config.Config, error) {
 		"pagerduty_url": g.pager.url,
 		"pagerduty_key": "0123456789abcdef0123456789abcdef",
 	}
-	for name, value := range pace {
-		vars[name] = value
-	}
+	maps.Copy(vars, pace)
 	cfg, diags := config.Load([]string{file}, config.Options{Vars: vars, Env: noEnv, Catalog: engine.Catalog})
 	if diags.HasErrors() {
 		var text strings.Builder

@@ -33,8 +33,8 @@ var requestsPerSecond = map[string]float64{"/critical/api": 200, "/api/v1/orders
 const errorShare = 0.3
 
 // startService serves a simulated service on a free port of the loopback interface.
-func startService(name string) (*service, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func startService(ctx context.Context, name string) (*service, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for the simulated %s: %w", name, err)
 	}

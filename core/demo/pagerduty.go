@@ -31,8 +31,8 @@ type pager struct {
 	done   chan struct{}
 }
 
-func startPager() (*pager, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func startPager(ctx context.Context) (*pager, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for the PagerDuty stand-in: %w", err)
 	}

@@ -182,12 +182,12 @@ func (e *Engine) openDelivery(ctx context.Context) error {
 }
 
 // listen opens the HTTP listener, so that a taken port is known before anything runs.
-func (e *Engine) listen(context.Context) (err error) {
+func (e *Engine) listen(ctx context.Context) (err error) {
 	network, address := "tcp", e.options.Config.Engine.Listen
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		network, address = "unix", path
 	}
-	if e.listener, err = net.Listen(network, address); err != nil {
+	if e.listener, err = new(net.ListenConfig).Listen(ctx, network, address); err != nil {
 		return fmt.Errorf("engine.listen: %w", err)
 	}
 	e.opened.push("listener", func(context.Context) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -80,9 +81,7 @@ func refuse(method, code string) func(http.ResponseWriter, string, int) bool {
 func (s *service) bot(t *testing.T, more map[string]any) notifier.Notifier {
 	t.Helper()
 	config := map[string]any{"app_token": token, "app_url": s.URL + "/api/chat.postMessage", "channel": "#ops"}
-	for name, value := range more {
-		config[name] = value
-	}
+	maps.Copy(config, more)
 	return configured(t, config)
 }
 
