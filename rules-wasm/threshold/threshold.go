@@ -16,9 +16,19 @@ type Threshold struct {
 	By        []string   `param:"by" doc:"with aggregate: one instance for each combination of these labels; without it, one for all series"`
 	Series    rule.Input `input:"series" reduce:"last" window:"5m" doc:"what is compared"`
 
-	active, before map[uint64]bool // by instance: now, at the last evaluation; kept only with hysteresis
-	groups         []aggregate     // scratch
+	now, before map[uint64]state // of each instance; kept only with hysteresis
+	heardAll    bool             // every target has answered since the rule started afresh
+	groups      []aggregate      // scratch
 }
+
+// state is what an instance was after an evaluation.
+type state uint8
+
+const (
+	healthy state = iota
+	active
+	unsure // between clear and value, and not known which way it came
+)
 
 type aggregate struct {
 	sum, low, high float64
@@ -45,15 +55,16 @@ func (t *Threshold) Configure() error {
 	if t.compare(*t.Clear) && *t.Clear != t.Value {
 		return errors.New("clear must lie on the healthy side of value")
 	}
-	t.active, t.before = map[uint64]bool{}, map[uint64]bool{}
+	t.now, t.before = map[uint64]state{}, map[uint64]state{}
 	return nil
 }
 
 // Eval gives one verdict a series or group. Its value is what was compared. A series whose target did not answer is
 // unknown; one that its target no longer has is left out, so that the engine sees it go.
 func (t *Threshold) Eval(w rule.Window, out *rule.Verdicts) error {
-	t.active, t.before = t.before, t.active
-	clear(t.active)
+	t.now, t.before = t.before, t.now
+	clear(t.now)
+	t.heardAll = (w.First() || t.heardAll) && t.Series.Complete()
 	if t.Aggregate != "" {
 		t.evalGroups(w, out)
 		return nil
@@ -63,9 +74,9 @@ func (t *Threshold) Eval(w rule.Window, out *rule.Verdicts) error {
 		switch {
 		case ok && s.Ended() && !s.Missing():
 		case ok && !s.Missing():
-			t.judge(w, out, s.Instance(), v, s.New())
+			t.judge(w, out, s.Instance(), v)
 		default:
-			t.hold(s.Instance())
+			t.remember(s.Instance(), t.was(w, s.Instance()))
 			out.Unknown(s.Instance())
 		}
 	}
@@ -95,11 +106,11 @@ func (t *Threshold) evalGroups(w rule.Window, out *rule.Verdicts) {
 	}
 	for i := range t.groups {
 		if t.groups[i].n == 0 || t.groups[i].missing {
-			t.hold(groups.At(i))
+			t.remember(groups.At(i), t.was(w, groups.At(i)))
 			out.Unknown(groups.At(i))
 			continue
 		}
-		t.judge(w, out, groups.At(i), t.groups[i].value(t.Aggregate), false)
+		t.judge(w, out, groups.At(i), t.groups[i].value(t.Aggregate))
 	}
 }
 
@@ -118,34 +129,39 @@ func (a *aggregate) value(how string) float64 {
 }
 
 // judge compares one value. Between clear and value it depends on what was: an instance that was active stays active.
-// After a restart that is not known here but to the engine, which keeps the state it has when it is told "unknown".
-func (t *Threshold) judge(w rule.Window, out *rule.Verdicts, i rule.Instance, v float64, isNew bool) {
+// What was before a restart is not known here but to the engine, which keeps the state it has when told "unknown".
+func (t *Threshold) judge(w rule.Window, out *rule.Verdicts, i rule.Instance, v float64) {
+	is := healthy
 	switch {
 	case t.compare(v):
-		t.remember(i)
+		is = active
+	case t.Clear != nil && !t.cleared(v):
+		is = t.was(w, i)
+	}
+	t.remember(i, is)
+	switch is {
+	case active:
 		out.Active(i, v).Threshold(t.Value)
-	case t.Clear == nil || t.cleared(v):
-		out.Healthy(i, v).Threshold(t.Value)
-	case t.before[i.ID()]:
-		t.remember(i)
-		out.Active(i, v).Threshold(*t.Clear)
-	case w.First() && !isNew:
+	case unsure:
 		out.Unknown(i)
 	default:
 		out.Healthy(i, v).Threshold(t.Value)
 	}
 }
 
-func (t *Threshold) remember(i rule.Instance) {
-	if t.active != nil {
-		t.active[i.ID()] = true
+// was is the state of an instance after the evaluation before this one. One that is new although everything was heard
+// since the start has never been active.
+func (t *Threshold) was(w rule.Window, i rule.Instance) state {
+	is, ok := t.before[i.ID()]
+	if !ok && (w.First() || !t.heardAll) {
+		return unsure
 	}
+	return is
 }
 
-// hold carries what is known of an instance over an evaluation without data.
-func (t *Threshold) hold(i rule.Instance) {
-	if t.before[i.ID()] {
-		t.active[i.ID()] = true
+func (t *Threshold) remember(i rule.Instance, is state) {
+	if t.now != nil {
+		t.now[i.ID()] = is
 	}
 }
 

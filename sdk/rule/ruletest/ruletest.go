@@ -230,3 +230,6 @@ func sorted(values []float64) []float64 {
 	slices.Sort(values)
 	return values
 }
+
+// Session is the rule as a guest runs it, for tests that hand it blocks of their own.
+func (x *Test) Session() *rule.Session { return x.session }

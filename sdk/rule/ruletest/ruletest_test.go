@@ -1,0 +1,83 @@
+package ruletest
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/tocsinhq/tocsin/sdk/rule/abi"
+)
+
+func TestNotation(t *testing.T) {
+	hole := math.NaN()
+	for text, want := range map[string][]float64{
+		"m 1 2 3":              {1, 2, 3},
+		"m 0+10x3":             {0, 10, 20, 30},
+		"m 5-1x2 7":            {5, 4, 3, 7},
+		"m 4x2":                {4, 4, 4},
+		"m _ 1 _x2 2":          {hole, 1, hole, hole, 2},
+		"m -1.5e-3 +Inf":       {-1.5e-3, math.Inf(1)},
+		"m 1e+2-1e-1x1":        {100, 99.9},
+		`m{a="x y",b="}"} 1`:   {1},
+		`{__name__="m"}  1 2 `: {1, 2},
+		"m\t1 stale":           {1, hole},
+	} {
+		got, err := parse(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if diff := cmp.Diff(want, got[0].values, cmpopts.EquateNaNs(), cmpopts.EquateApprox(0, 1e-9)); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
+	}
+	for text, want := range map[string]string{
+		"m": "no samples", `m{a="x" 1`: "do not end", "m{a=x} 1": "double quotes", "m 1y2": "invalid syntax", "m 1xx": "number of samples", "m 1+xx2": "number of samples", "m 1+ax2": "invalid syntax",
+	} {
+		if _, err := parse(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestReduced(t *testing.T) {
+	const minute = time.Minute
+	tests := []struct {
+		how  abi.Reduce
+		arg  float64
+		line string
+		want float64 // NaN: none
+	}{
+		{abi.Last, 0, "m 1 5 3", 3},
+		{abi.Last, 0, "m _x3", math.NaN()},
+		{abi.Increase, 0, "m 1 5 3", 4 + 3},
+		{abi.Increase, 0, "m 7", math.NaN()},
+		{abi.Increase, 0, "m _ 7", 7},
+		{abi.Increase, 0, "m _ 7 9", 9},
+		{abi.Rate, 0, "m 0+60x2", 1},
+		{abi.Delta, 0, "m 5 1 2", -3},
+		{abi.Avg, 0, "m 1 2 6", 3},
+		{abi.Min, 0, "m 4 2 6", 2},
+		{abi.Max, 0, "m 4 2 6", 6},
+		{abi.Sum, 0, "m 4 2 6", 12},
+		{abi.Count, 0, "m 4 _ 6", 2},
+		{abi.Stddev, 0, "m 2 4 4 4 5 5 7 9", 2},
+		{abi.Quantile, 0.5, "m 9 1 5 3", 4},
+		{abi.Quantile, 1, "m 9 1", 9},
+	}
+	for _, tt := range tests {
+		s, err := parse(tt.line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cut := s[0].cut(Start.Add(-minute).UnixMilli(), Start.Add(10*minute).UnixMilli(), minute)
+		got, ok, err := reduced(tt.how, tt.arg, cut)
+		if err != nil || ok == math.IsNaN(tt.want) || ok && math.Abs(got-tt.want) > 1e-9 {
+			t.Errorf("%s of %s: got %v, %v, %v, want %v", tt.how, tt.line, got, ok, err, tt.want)
+		}
+	}
+}
