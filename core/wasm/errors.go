@@ -51,8 +51,7 @@ func failed(class Class, format string, args ...any) error {
 
 // named turns an error of an instance into one for people.
 func (m *Module) named(rule string, err error) error {
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		return &Error{Class: f.class, Module: m.name, Rule: rule, Detail: f.detail}
 	}
 	return &Error{Class: Trap, Module: m.name, Rule: rule, Detail: err.Error()}
@@ -67,8 +66,7 @@ func (in *instance) classify(err error) error {
 		refused = fmt.Sprintf("; growth beyond the memory cap of %s was refused %d times (last: %s)",
 			bytesText(in.module.limits.Memory), in.memory.refused, bytesText(int64(in.memory.wanted)))
 	}
-	var exit *sys.ExitError
-	exited := errors.As(err, &exit)
+	exit, exited := errors.AsType[*sys.ExitError](err)
 	starved := in.fuel != nil && int64(in.fuel.Get()) < 0
 	last := string(in.stderr.last) // of a Go guest that dies, which may run out of fuel while it writes its last words
 	switch {

@@ -106,48 +106,65 @@ func TestHostile(t *testing.T) {
 		detail string
 	}{
 		"loops for ever": {
-			module: ruleModule(code(loop, i32c(0))), class: wasm.FuelExhausted, detail: "fuel exhausted (budget 200000000)"},
+			module: ruleModule(code(loop, i32c(0))), class: wasm.FuelExhausted, detail: "fuel exhausted (budget 200000000)",
+		},
 		"loops for ever with a budget of its own": {
-			module: ruleModule(code(loop, i32c(0))), limits: wasm.Limits{Fuel: 5000}, class: wasm.FuelExhausted, detail: "fuel exhausted (budget 5000)"},
+			module: ruleModule(code(loop, i32c(0))), limits: wasm.Limits{Fuel: 5000}, class: wasm.FuelExhausted, detail: "fuel exhausted (budget 5000)",
+		},
 		"recurses for ever": {
-			module: ruleModule(code(call(fnMore), i32c(0)), fn{code: code(call(fnMore), call(fnMore))}), class: wasm.StackOverflow, detail: "stack overflow"},
+			module: ruleModule(code(call(fnMore), i32c(0)), fn{code: code(call(fnMore), call(fnMore))}), class: wasm.StackOverflow, detail: "stack overflow",
+		},
 		"mutual recursion": {
-			module: ruleModule(code(call(fnMore), i32c(0)), fn{code: call(fnMore + 1)}, fn{code: call(fnMore)}), class: wasm.StackOverflow, detail: "stack overflow"},
+			module: ruleModule(code(call(fnMore), i32c(0)), fn{code: call(fnMore + 1)}, fn{code: call(fnMore)}), class: wasm.StackOverflow, detail: "stack overflow",
+		},
 		"call tree without loops": {
-			module: tree(), class: wasm.FuelExhausted, detail: "fuel exhausted"},
+			module: tree(), class: wasm.FuelExhausted, detail: "fuel exhausted",
+		},
 		"fills memory in a loop": {
 			module: ruleModule(code(op(0x03, 0x40), i32c(0), i32c(0), i32c(400_000), op(0xfc, 11, 0, 0x0c, 0, 0x0b), i32c(0))),
-			class:  wasm.FuelExhausted, detail: "fuel exhausted"},
+			class:  wasm.FuelExhausted, detail: "fuel exhausted",
+		},
 		"grows memory to the end, then crashes": { // loop: while memory.grow(16) >= 0; unreachable
 			module: ruleModule(code(op(0x03, 0x40), i32c(16), op(0x40, 0), i32c(0), op(0x4e, 0x0d, 0, 0x0b, 0x00))),
-			class:  wasm.MemoryLimit, detail: "growth beyond the memory cap of 64 MiB was refused"},
+			class:  wasm.MemoryLimit, detail: "growth beyond the memory cap of 64 MiB was refused",
+		},
 		"grows memory for ever": {
 			module: ruleModule(code(op(0x03, 0x40), i32c(1), op(0x40, 0, 0x1a, 0x0c, 0, 0x0b), i32c(0))), limits: wasm.Limits{Fuel: 10_000_000},
-			class: wasm.FuelExhausted, detail: "growth beyond the memory cap"},
+			class: wasm.FuelExhausted, detail: "growth beyond the memory cap",
+		},
 		"crashes": {
-			module: ruleModule(op(0x00)), class: wasm.Trap, detail: "unreachable"},
+			module: ruleModule(op(0x00)), class: wasm.Trap, detail: "unreachable",
+		},
 		"divides by zero": {
-			module: ruleModule(code(i32c(1), i32c(0), op(0x6d))), class: wasm.Trap, detail: "integer divide by zero"},
+			module: ruleModule(code(i32c(1), i32c(0), op(0x6d))), class: wasm.Trap, detail: "integer divide by zero",
+		},
 		"reads outside its memory": {
-			module: ruleModule(code(i32c(-8), op(0x28, 2, 0))), class: wasm.Trap, detail: "out of bounds memory access"},
+			module: ruleModule(code(i32c(-8), op(0x28, 2, 0))), class: wasm.Trap, detail: "out of bounds memory access",
+		},
 		"says that it fails": {
 			module: func() module {
 				m := ruleModule(code(i32c(-2), i32c(1024), i32c(5), call(impFail), i32c(-2)))
 				m.data, m.data0 = []byte("sorry"), 1024
 				return m
-			}(), class: wasm.GuestFailed, detail: `internal error; the guest said: "sorry"`},
+			}(), class: wasm.GuestFailed, detail: `internal error; the guest said: "sorry"`,
+		},
 		"fails with a message outside its memory": {
-			module: ruleModule(code(i32c(-2), i32c(-1), i32c(-1), call(impFail), i32c(-2))), class: wasm.GuestFailed, detail: "outside the guest's memory"},
+			module: ruleModule(code(i32c(-2), i32c(-1), i32c(-1), call(impFail), i32c(-2))), class: wasm.GuestFailed, detail: "outside the guest's memory",
+		},
 		"stops for lack of fuel": {module: ruleModule(i32c(-6)), class: wasm.FuelExhausted, detail: "fuel exhausted"},
 		"says that it has no memory": {
-			module: ruleModule(i32c(-4)), class: wasm.MemoryLimit, detail: "out of memory"},
+			module: ruleModule(i32c(-4)), class: wasm.MemoryLimit, detail: "out of memory",
+		},
 		"returns an unknown status": {module: ruleModule(i32c(7)), class: wasm.BadResult, detail: "returned 7"},
 		"emits from outside its memory": {
-			module: ruleModule(code(i32c(1), i32c(8<<16-4), i32c(8), call(impEmit), op(0x1a), i32c(0))), class: wasm.BadResult, detail: "not in the guest's memory"},
+			module: ruleModule(code(i32c(1), i32c(8<<16-4), i32c(8), call(impEmit), op(0x1a), i32c(0))), class: wasm.BadResult, detail: "not in the guest's memory",
+		},
 		"emits with a wrapping length": {
-			module: ruleModule(code(i32c(1), i32c(16), i32c(-1), call(impEmit), op(0x1a), i32c(0))), class: wasm.BadResult, detail: "not in the guest's memory"},
+			module: ruleModule(code(i32c(1), i32c(16), i32c(-1), call(impEmit), op(0x1a), i32c(0))), class: wasm.BadResult, detail: "not in the guest's memory",
+		},
 		"emits too much": {
-			module: ruleModule(code(op(0x03, 0x40), i32c(1), i32c(0), i32c(65536), call(impEmit), op(0x45, 0x0d, 0, 0x0b), i32c(0))), class: wasm.BadResult, detail: "more than 1 MiB"},
+			module: ruleModule(code(op(0x03, 0x40), i32c(1), i32c(0), i32c(65536), call(impEmit), op(0x45, 0x0d, 0, 0x0b), i32c(0))), class: wasm.BadResult, detail: "more than 1 MiB",
+		},
 		"buffer is zero":     {module: buffer(i32c(0)), class: wasm.MemoryLimit, detail: "no memory"},
 		"buffer unaligned":   {module: buffer(i32c(4100)), class: wasm.BadResult, detail: "multiple of 8"},
 		"buffer outside":     {module: buffer(i32c(8<<16 - 8)), class: wasm.BadResult, detail: "outside the guest's memory"},
@@ -155,15 +172,20 @@ func TestHostile(t *testing.T) {
 		"buffers overlap":    {module: buffer(i32c(4096)), class: wasm.BadResult, detail: "overlaps slot"},
 		"result is rubbish":  {module: emits([]byte("not a result")), class: wasm.BadResult, detail: "not a result"},
 		"result with a huge count": {
-			module: emits(result(func(b []byte) { copy(b[4:], "\xff\xff\xff\xff") })), class: wasm.BadResult, detail: "the limit is 10000"},
+			module: emits(result(func(b []byte) { copy(b[4:], "\xff\xff\xff\xff") })), class: wasm.BadResult, detail: "the limit is 10000",
+		},
 		"result with offsets outside": {
-			module: emits(result(func(b []byte) { copy(b[8:], "\xf0\xff\xff\xff") })), class: wasm.BadResult, detail: "outside the block"},
+			module: emits(result(func(b []byte) { copy(b[8:], "\xf0\xff\xff\xff") })), class: wasm.BadResult, detail: "outside the block",
+		},
 		"result with a bad label name": {
-			module: emits(result(func(b []byte) { b[slices.Index(b, 'z')] = '{' })), class: wasm.BadResult, detail: "is not allowed"},
+			module: emits(result(func(b []byte) { b[slices.Index(b, 'z')] = '{' })), class: wasm.BadResult, detail: "is not allowed",
+		},
 		"result that is not UTF-8": {
-			module: emits(result(func(b []byte) { b[len(b)-1] = 0xff })), class: wasm.BadResult, detail: "not UTF-8"},
+			module: emits(result(func(b []byte) { b[len(b)-1] = 0xff })), class: wasm.BadResult, detail: "not UTF-8",
+		},
 		"result about an unknown series": {
-			module: emits(result(func(b []byte) { b[32] = 9 })), class: wasm.BadResult, detail: "not in the dictionary"},
+			module: emits(result(func(b []byte) { b[32] = 9 })), class: wasm.BadResult, detail: "not in the dictionary",
+		},
 	}
 	h := newHost(t, wasm.Options{})
 	fineModule := load(t, h, emits(result(nil)), wasm.Limits{})
@@ -224,44 +246,55 @@ func TestRefusedModules(t *testing.T) {
 			code: with(func(m *module) {
 				m.tables = []uint32{1}
 				m.funcs[fnEval-imports].code = code(op(0xd0, 0x70), i32c(500_000_000), op(0xfc, 15, 0))
-			}), want: "table.grow is not allowed"},
+			}), want: "table.grow is not allowed",
+		},
 		"unknown imports": {
 			code: with(func(m *module) {
 				m.imports = append(m.imports, imp{"env", "system", nil, nil}, imp{"tocsin_v1", "query", nil, nil})
-			}), want: "env.system, tocsin_v1.query"},
+			}), want: "env.system, tocsin_v1.query",
+		},
 		"import of another type": {
 			code: with(func(m *module) {
 				m.imports = append(m.imports, imp{"wasi_snapshot_preview1", "fd_write", nil, []byte{tI64}})
-			}), want: "signature mismatch"},
+			}), want: "signature mismatch",
+		},
 		"command": {
 			code: with(func(m *module) {
 				m.funcs = m.funcs[:1]
 				m.funcs[0].export = "_start"
-			}), want: "this is a command module: build a reactor (Go: -buildmode=c-shared)"},
+			}), want: "this is a command module: build a reactor (Go: -buildmode=c-shared)",
+		},
 		"missing export": {code: with(func(m *module) { m.funcs[fnSeries-imports].export = "" }), want: "must export the function tocsin_series"},
 		"wrong signature": {
 			code: with(func(m *module) {
 				m.funcs[fnSeries-imports].params = []byte{tI64}
-			}), want: "export tocsin_series is (i64) -> (i32), it must be (i32 i32 i32) -> (i32)"},
+			}), want: "export tocsin_series is (i64) -> (i32), it must be (i32 i32 i32) -> (i32)",
+		},
 		"takes the fuel counter": {
 			code: with(func(m *module) {
 				m.funcs[fnEval-imports].code = code(op(0x42, 0, 0x24, 0), i32c(0))
-			}), want: "global 0 does not exist"},
+			}), want: "global 0 does not exist",
+		},
 		"exports the fuel counter": {
 			code: with(func(m *module) {
 				m.exports = append(m.exports, slices.Concat(str("mine"), []byte{3, 0}))
-			}), want: `export "mine" names something that does not exist`},
+			}), want: `export "mine" names something that does not exist`,
+		},
 		"uses the counter's name": {
-			code: with(func(m *module) { m.funcs[0].export = "tocsin_fuel" }), want: "reserved"},
+			code: with(func(m *module) { m.funcs[0].export = "tocsin_fuel" }), want: "reserved",
+		},
 		"type error": {
-			code: with(func(m *module) { m.funcs[fnEval-imports].code = op(0x42, 0) }), want: "compile:"},
+			code: with(func(m *module) { m.funcs[fnEval-imports].code = op(0x42, 0) }), want: "compile:",
+		},
 		"unknown opcode": {
-			code: with(func(m *module) { m.funcs[fnEval-imports].code = op(0x12, 0) }), want: "opcode 0x12"},
+			code: with(func(m *module) { m.funcs[fnEval-imports].code = op(0x12, 0) }), want: "opcode 0x12",
+		},
 		"start function loops for ever": {
 			code: with(func(m *module) {
 				m.funcs = append(m.funcs, fn{code: op(0x03, 0x40, 0x0c, 0, 0x0b)})
 				m.start = fnMore + 1
-			}), want: "it may spend 100000000 fuel"},
+			}), want: "it may spend 100000000 fuel",
+		},
 	}
 	h := newHost(t, wasm.Options{})
 	for name, tt := range tests {

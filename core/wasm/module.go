@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/tetratelabs/wazero"
 
@@ -181,16 +180,16 @@ func (h *Host) compileOnce(ctx context.Context, wasm []byte) (compiled wazero.Co
 			err = fmt.Errorf("%w: %v", errCompilerPanic, r)
 		}
 	}()
-	before := time.Now()
 	compiled, err = h.runtime.CompileModule(ctx, wasm)
-	if time.Since(before) > largeCompile { // tens of megabytes of garbage, once: not worth keeping until the next collection
+	if len(wasm) > largeModule {
 		debug.FreeOSMemory()
 	}
 	return compiled, err
 }
 
-// largeCompile is how long it takes when the code is compiled rather than read from the cache.
-const largeCompile = 100 * time.Millisecond
+// largeModule is the size from which compiling, or reading compiled code, leaves so many megabytes of garbage that they
+// are given back at once: it happens once a module, and the next collection may be far.
+const largeModule = 512 << 10
 
 func (h *Host) forget(ctx context.Context, c *code) error {
 	h.mu.Lock()

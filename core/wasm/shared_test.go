@@ -133,8 +133,10 @@ func TestGenerations(t *testing.T) {
 }
 
 func TestDescribe(t *testing.T) {
-	m := ruleModule(i32c(0), fn{export: "tocsin_describe", results: []byte{tI32},
-		code: code(i32c(3), i32c(1024), i32c(int32(len(testManifest))), call(impEmit))})
+	m := ruleModule(i32c(0), fn{
+		export: "tocsin_describe", results: []byte{tI32},
+		code: code(i32c(3), i32c(1024), i32c(int32(len(testManifest))), call(impEmit)),
+	})
 	m.custom = nil
 	m.data, m.data0 = []byte(testManifest), 1024
 	h := newHost(t, wasm.Options{})

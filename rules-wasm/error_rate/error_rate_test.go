@@ -36,28 +36,37 @@ func TestErrorRate(t *testing.T) {
 	}{
 		"by endpoint": {
 			params: map[string]any{"by": by}, series: broken,
-			want: []string{`active {endpoint="/critical/api"} 0.1`, `healthy {endpoint="/fine"} 0.010989`, `healthy {endpoint="/quiet"} 0`}},
+			want: []string{`active {endpoint="/critical/api"} 0.1`, `healthy {endpoint="/fine"} 0.010989`, `healthy {endpoint="/quiet"} 0`},
+		},
 		"as a whole": {
-			series: broken, want: []string{"active {} 0.0575916"}},
+			series: broken, want: []string{"active {} 0.0575916"},
+		},
 		"the threshold itself is not above it": {
 			params: map[string]any{"by": by, "threshold": 0.1},
-			series: `m{code="200",endpoint="/a"} 0+90x9` + "\n" + `m{code="500",endpoint="/a"} 0+10x9`, want: []string{`healthy {endpoint="/a"} 0.1`}},
+			series: `m{code="200",endpoint="/a"} 0+90x9` + "\n" + `m{code="500",endpoint="/a"} 0+10x9`, want: []string{`healthy {endpoint="/a"} 0.1`},
+		},
 		"too few requests to tell": {
 			params: map[string]any{"by": by, "min_requests": 100}, series: broken,
-			want: []string{`active {endpoint="/critical/api"} 0.1`, `healthy {endpoint="/fine"} 0.010989`, `unknown {endpoint="/quiet"}`}},
+			want: []string{`active {endpoint="/critical/api"} 0.1`, `healthy {endpoint="/fine"} 0.010989`, `unknown {endpoint="/quiet"}`},
+		},
 		"no data": {
 			params: map[string]any{"by": by}, series: `m{code="200",endpoint="/a"} _x20` + "\n" + `m{code="200",endpoint="/b"} 7`,
-			want: []string{`unknown {endpoint="/a"}`, `unknown {endpoint="/b"}`}},
+			want: []string{`unknown {endpoint="/a"}`, `unknown {endpoint="/b"}`},
+		},
 		"another idea of errors": {
 			params: map[string]any{"errors": "code!='200'", "threshold": 0.5},
-			series: `m{code="200"} 0+1x9` + "\n" + `m{code="404"} 0+2x9`, want: []string{"active {} 0.666667"}},
+			series: `m{code="200"} 0+1x9` + "\n" + `m{code="404"} 0+2x9`, want: []string{"active {} 0.666667"},
+		},
 		"a restart of the exporter": {
-			series: `m{code="200"} 100 110 3` + "\n" + `m{code="500"} 10 11 1`, want: []string{"active {} 0.133333"}},
+			series: `m{code="200"} 100 110 3` + "\n" + `m{code="500"} 10 11 1`, want: []string{"active {} 0.133333"},
+		},
 		"errors of a new series count from 0": {
-			series: `m{code="200"} 0+90x2` + "\n" + `m{code="500"} _ _ 20`, want: []string{"active {} 0.1"}},
+			series: `m{code="200"} 0+90x2` + "\n" + `m{code="500"} _ _ 20`, want: []string{"active {} 0.1"},
+		},
 		"no health while a target is silent": {
 			params: map[string]any{"by": by}, series: broken, down: `endpoint='/fine'`,
-			want: []string{`active {endpoint="/critical/api"} 0.1`, `unknown {endpoint="/fine"}`, `unknown {endpoint="/quiet"}`}},
+			want: []string{`active {endpoint="/critical/api"} 0.1`, `unknown {endpoint="/fine"}`, `unknown {endpoint="/quiet"}`},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

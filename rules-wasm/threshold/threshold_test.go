@@ -34,28 +34,35 @@ func TestThreshold(t *testing.T) {
 	}{
 		"each series": {
 			params: map[string]any{"value": 0.9}, series: disks,
-			want: []string{`active {disk="1",host="a"} 0.95`, `healthy {disk="2",host="a"} 0.2`, `healthy {disk="1",host="b"} 0.9`, `unknown {disk="1",host="c"}`}},
+			want: []string{`active {disk="1",host="a"} 0.95`, `healthy {disk="2",host="a"} 0.2`, `healthy {disk="1",host="b"} 0.9`, `unknown {disk="1",host="c"}`},
+		},
 		"at least": {
-			params: map[string]any{"value": 0.9, "op": ">="}, series: `m{host="b"} 0.9`, want: []string{`active {host="b"} 0.9`}},
+			params: map[string]any{"value": 0.9, "op": ">="}, series: `m{host="b"} 0.9`, want: []string{`active {host="b"} 0.9`},
+		},
 		"below": {
-			params: map[string]any{"value": 10, "op": "<"}, series: "m{a=\"1\"} 9\nm{a=\"2\"} 10", want: []string{`active {a="1"} 9`, `healthy {a="2"} 10`}},
+			params: map[string]any{"value": 10, "op": "<"}, series: "m{a=\"1\"} 9\nm{a=\"2\"} 10", want: []string{`active {a="1"} 9`, `healthy {a="2"} 10`},
+		},
 		"equal":     {params: map[string]any{"value": 0, "op": "=="}, series: "up 0", want: []string{"active {} 0"}},
 		"not equal": {params: map[string]any{"value": 1, "op": "!="}, series: "up 1", want: []string{"healthy {} 1"}},
 		"sum by host": {
 			params: map[string]any{"value": 1, "aggregate": "sum", "by": []string{"host"}}, series: disks,
-			want: []string{`active {host="a"} 1.15`, `healthy {host="b"} 0.9`, `unknown {host="c"}`}},
+			want: []string{`active {host="a"} 1.15`, `healthy {host="b"} 0.9`, `unknown {host="c"}`},
+		},
 		"min of all":   {params: map[string]any{"value": 0.3, "op": "<", "aggregate": "min"}, series: disks, want: []string{"active {} 0.2"}},
 		"max of all":   {params: map[string]any{"value": 0.9, "aggregate": "max"}, series: disks, want: []string{"active {} 0.95"}},
 		"avg of all":   {params: map[string]any{"value": 0.9, "aggregate": "avg"}, series: disks, want: []string{"healthy {} 0.683333"}},
 		"count of all": {params: map[string]any{"value": 3, "op": "==", "aggregate": "count"}, series: disks, want: []string{"active {} 3"}},
 		"a series that its target no longer has is left out": {
-			params: map[string]any{"value": 0.9}, series: "m{a=\"1\"} 1 stale\nm{a=\"2\"} 0", want: []string{`healthy {a="2"} 0`}},
+			params: map[string]any{"value": 0.9}, series: "m{a=\"1\"} 1 stale\nm{a=\"2\"} 0", want: []string{`healthy {a="2"} 0`},
+		},
 		"a silent target": {
 			params: map[string]any{"value": 0.9}, series: disks, down: "host='a'",
-			want: []string{`unknown {disk="1",host="a"}`, `unknown {disk="2",host="a"}`, `healthy {disk="1",host="b"} 0.9`, `unknown {disk="1",host="c"}`}},
+			want: []string{`unknown {disk="1",host="a"}`, `unknown {disk="2",host="a"}`, `healthy {disk="1",host="b"} 0.9`, `unknown {disk="1",host="c"}`},
+		},
 		"a silent target in a sum": {
 			params: map[string]any{"value": 0.9, "aggregate": "sum", "by": []string{"host"}}, series: disks, down: "disk='2'",
-			want: []string{`unknown {host="a"}`, `healthy {host="b"} 0.9`, `unknown {host="c"}`}},
+			want: []string{`unknown {host="a"}`, `healthy {host="b"} 0.9`, `unknown {host="c"}`},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

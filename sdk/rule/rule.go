@@ -36,7 +36,7 @@ type Rule interface {
 	Eval(w Window, out *Verdicts) error
 }
 
-// ErrNoVerdict, returned by Eval, says that the data do not suffice: all instances stay in the state they are in.
+// ErrNoVerdict says, returned by Eval, that the data do not suffice: all instances stay in the state they are in.
 var ErrNoVerdict = errors.New("no verdict")
 
 // Configurer is a rule that wants to check its parameters, or derive something from them, before the first evaluation.

@@ -275,6 +275,7 @@ func (f *function) misc(r *reader, at int) error {
 	}
 	switch op {
 	case miscMemoryInit:
+		f.module.namesData = true
 		r.u32()
 		r.zero()
 		f.charge(bulk{at: at, shift: byteShift})
@@ -301,6 +302,7 @@ func (f *function) misc(r *reader, at int) error {
 	case miscTableSize:
 		return f.table(r.u32())
 	case miscDataDrop, miscElemDrop:
+		f.module.namesData = f.module.namesData || op == miscDataDrop
 		r.u32()
 	case miscTableGrow:
 		return errors.New("table.grow is not allowed: a table's size is fixed")

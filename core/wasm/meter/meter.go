@@ -6,7 +6,10 @@
 // call trees alike, costs a few per cent, and gives each evaluation a price that is the same on every machine.
 package meter
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Version is part of every cache key: a change of the rewriter must not meet code of an older one.
 const Version = 1
@@ -68,6 +71,8 @@ func (m *Module) Meter(initial int64, keep ...string) ([]byte, error) {
 			if err := add(s.id); err != nil {
 				return nil, err
 			}
+		case sectionData: // stands behind the code
+			out.section(s.id, m.mergeData(s.body))
 		default:
 			out.section(s.id, s.body)
 		}
@@ -95,15 +100,7 @@ func (m *Module) Strip(keep ...string) []byte {
 }
 
 func (m *Module) keeps(s section, keep []string) bool {
-	if s.name == "name" {
-		return true
-	}
-	for _, k := range keep {
-		if s.name == k {
-			return true
-		}
-	}
-	return false
+	return s.name == "name" || slices.Contains(keep, s.name)
 }
 
 func (m *Module) rewriteSection(id byte, fuel uint32, initial int64) ([]byte, error) {

@@ -46,22 +46,28 @@ func TestPayments(t *testing.T) {
 		"straight":      {small, slices.Concat(pay(4), small)},
 		"loop pays for itself": {
 			slices.Concat([]byte{0x03, 0x40}, small, []byte{0x0c, 0, 0x0b}, small),
-			slices.Concat(pay(4), []byte{0x03, 0x40}, pay(4), small, []byte{0x0c, 0, 0x0b}, small)},
+			slices.Concat(pay(4), []byte{0x03, 0x40}, pay(4), small, []byte{0x0c, 0, 0x0b}, small),
+		},
 		"nested loops": {
 			slices.Concat([]byte{0x03, 0x40, 0x03, 0x40}, small, []byte{0x0b, 0x0b}),
-			slices.Concat(pay(2), []byte{0x03, 0x40}, pay(1), []byte{0x03, 0x40}, pay(3), small, []byte{0x0b, 0x0b})},
+			slices.Concat(pay(2), []byte{0x03, 0x40}, pay(1), []byte{0x03, 0x40}, pay(3), small, []byte{0x0b, 0x0b}),
+		},
 		"both arms": {
 			slices.Concat([]byte{0x41, 0, 0x04, 0x40}, small, []byte{0x05}, small, []byte{0x0b}),
-			slices.Concat(pay(8), []byte{0x41, 0, 0x04, 0x40}, small, []byte{0x05}, small, []byte{0x0b})},
+			slices.Concat(pay(8), []byte{0x41, 0, 0x04, 0x40}, small, []byte{0x05}, small, []byte{0x0b}),
+		},
 		"a small body is paid for at once": {
 			slices.Concat([]byte{0x02, 0x40, 0x0c, 0}, small, []byte{0x0b}, small),
-			slices.Concat(pay(7), []byte{0x02, 0x40, 0x0c, 0}, small, []byte{0x0b}, small)},
+			slices.Concat(pay(7), []byte{0x02, 0x40, 0x0c, 0}, small, []byte{0x0b}, small),
+		},
 		"a large one piece by piece, where blocks end": {
 			slices.Concat([]byte{0x02, 0x40, 0x0c, 0, 0x0b}, nops),
-			slices.Concat(pay(3), []byte{0x02, 0x40, 0x0c, 0, 0x0b}, quiet(0xd0, 0), nops)},
+			slices.Concat(pay(3), []byte{0x02, 0x40, 0x0c, 0, 0x0b}, quiet(0xd0, 0), nops),
+		},
 		"not where nothing branches to": {
 			slices.Concat([]byte{0x02, 0x40, 0x0b}, nops[:3*32]),
-			slices.Concat([]byte{0x23, 0, 0x42, 0xc2, 0}, pay(0)[4:], []byte{0x02, 0x40, 0x0b}, nops[:3*32])},
+			slices.Concat([]byte{0x23, 0, 0x42, 0xc2, 0}, pay(0)[4:], []byte{0x02, 0x40, 0x0b}, nops[:3*32]),
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -123,7 +129,8 @@ func TestRefused(t *testing.T) {
 		"unclosed block":       {tiny([]byte{0x02, 0x40}), "ends too early"},
 		"after the end":        {tiny([]byte{0x0b, 1}), "bytes follow the end"},
 		"too many locals": {
-			slices.Concat(tiny(nil)[:18], []byte{10, 10, 1, 8, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x7f, 0x0b}), "locals"},
+			slices.Concat(tiny(nil)[:18], []byte{10, 10, 1, 8, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x7f, 0x0b}), "locals",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -150,8 +157,10 @@ func FuzzMeter(f *testing.F) {
 		if err != nil {
 			return
 		}
-		_ = m.Check(meter.Policy{Memory: "memory", Bytes: 1 << 20, Functions: 10, Table: 10, MemoryPages: 10,
-			Exports: []meter.Signature{{Name: "f", Params: "i32"}}, Import: func(meter.Import) bool { return false }})
+		_ = m.Check(meter.Policy{
+			Memory: "memory", Bytes: 1 << 20, Functions: 10, Table: 10, MemoryPages: 10,
+			Exports: []meter.Signature{{Name: "f", Params: "i32"}}, Import: func(meter.Import) bool { return false },
+		})
 		out, err := m.Meter(1)
 		if err != nil {
 			return
@@ -170,4 +179,39 @@ func FuzzMeter(f *testing.F) {
 			t.Errorf("the metered module's code cannot be read: %v", err)
 		}
 	})
+}
+
+func TestDataIsMerged(t *testing.T) {
+	segment := func(at byte, data string) []byte { return append([]byte{0, 0x41, at, 0x0b, byte(len(data))}, data...) }
+	data := func(segments ...[]byte) []byte {
+		body := append([]byte{byte(len(segments))}, slices.Concat(segments...)...)
+		return append([]byte{11, byte(len(body))}, body...)
+	}
+	memory := []byte{5, 3, 1, 0, 1}
+	tests := map[string]struct {
+		code     []byte
+		in, want []byte
+	}{
+		"neighbours": {nil, data(segment(8, "ab"), segment(10, "c"), segment(14, "d")), data(segment(8, "abc\x00\x00\x00d"))},
+		"overlap":    {nil, data(segment(8, "ab"), segment(9, "c")), data(segment(8, "ab"), segment(9, "c"))},
+		"descending": {nil, data(segment(9, "c"), segment(8, "a")), data(segment(8, "ac"))},
+		"far apart": {
+			nil, data(segment(8, "a"), []byte{0, 0x41, 0x80, 0x20, 0x0b, 1, 'b'}), data(segment(8, "a"), []byte{0, 0x41, 0x80, 0x20, 0x0b, 1, 'b'}),
+		},
+		"negative offset": {
+			nil, data(segment(8, "a"), []byte{0, 0x41, 0x7f, 0x0b, 1, 'b'}), data(segment(8, "a"), []byte{0, 0x41, 0x7f, 0x0b, 1, 'b'}),
+		},
+		"named by an instruction": {
+			[]byte{0xfc, 9, 0}, data(segment(8, "a"), segment(9, "c")), data(segment(8, "a"), segment(9, "c")),
+		},
+		"passive": {nil, data([]byte{1, 1, 'x'}, segment(9, "c")), data([]byte{1, 1, 'x'}, segment(9, "c"))},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := metered(t, append(tiny(tt.code, memory), tt.in...))
+			if !bytes.HasSuffix(got, tt.want) {
+				t.Errorf("got  …%x\nwant …%x", got[len(got)-len(tt.want):], tt.want)
+			}
+		})
+	}
 }

@@ -69,19 +69,20 @@ type tableType struct{ min uint32 }
 
 // Module is a module whose structure has been read. Function bodies are read when it is checked or metered.
 type Module struct {
-	size     int
-	sections []section
-	types    []signature
-	imported []uint32 // type of each imported function
-	imports  []Import // of each imported function
-	foreign  []string // imports that are not functions
-	defined  []uint32 // type of each defined function
-	tables   []tableType
-	memories []memoryType
-	globals  int // imported and defined
-	exports  map[string]export
-	start    bool
-	escapes  bool // an imported function can be reached by call_indirect
+	size      int
+	sections  []section
+	types     []signature
+	imported  []uint32 // type of each imported function
+	imports   []Import // of each imported function
+	foreign   []string // imports that are not functions
+	defined   []uint32 // type of each defined function
+	tables    []tableType
+	memories  []memoryType
+	globals   int // imported and defined
+	exports   map[string]export
+	start     bool
+	escapes   bool // an imported function can be reached by call_indirect
+	namesData bool // an instruction names a data segment; known when the code was metered
 }
 
 type memoryType struct {
