@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -37,4 +38,21 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 	})
+}
+
+// The pipeline of the README is one that works.
+func TestReadmePipeline(t *testing.T) {
+	readme, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "```hcl\n")
+	pipeline, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("the README has no block of HCL")
+	}
+	out, err := exec.CommandContext(t.Context(), "tocsin", "check", writeConfig(t, pipeline), "-var", "pd_key=0123456789abcdef0123456789abcdef").CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("check of the README's pipeline: %v\n%s", err, out)
+	}
 }
