@@ -130,8 +130,7 @@ func beganAt(a *alert.Alert) time.Time {
 	return a.FiredAt
 }
 
-// next returns when something is to be sent, zero for never, as things stand. It never sends what is due later than
-// that because of something new: it is asked again after each change.
+// next returns when something is to be sent, zero for never, as things stand. It is asked again after each change.
 func (r *record) next(now time.Time) time.Time {
 	if r.receiver == nil {
 		return time.Time{}
@@ -158,7 +157,23 @@ func (r *record) next(now time.Time) time.Time {
 	default:
 		due = latest(due, r.NextAt)
 	}
-	return latest(due, r.receiver.mu.pausedUntil)
+	return due
+}
+
+// nextMark returns when the next alert becomes due, whether or not it can be sent then; zero for never. From that time
+// on it is owed, so it has to be noted durably.
+func (r *record) nextMark() time.Time {
+	var mark time.Time
+	s := r.survey()
+	r.parts(func(m *alert.Member, known *Instance) {
+		if r.roleOf(m, known) != opening || known != nil && known.Status != Closed {
+			return
+		}
+		if due, _ := r.dueOf(&m.Alert, &s); mark.IsZero() || due.Before(mark) {
+			mark = due
+		}
+	})
+	return mark
 }
 
 func latest(a, b time.Time) time.Time {

@@ -272,7 +272,7 @@ func (l *Ledger) schedule() {
 		for len(l.mu.timetable) > 0 && !l.mu.timetable[0].due.After(now) {
 			rec := l.mu.timetable[0]
 			l.mu.timetable.remove(rec)
-			l.enqueue(rec, now)
+			l.wakeUp(rec, now)
 		}
 		if len(l.mu.timetable) > 0 {
 			timer.Reset(l.mu.timetable[0].due.Sub(now))
@@ -283,12 +283,20 @@ func (l *Ledger) schedule() {
 	}
 }
 
-// plan puts a record into the timetable for the time at which something is to be sent. The mutex is held.
+// plan puts a record into the timetable for the time at which something is to be sent or noted. The mutex is held.
 func (l *Ledger) plan(rec *record, now time.Time) {
-	if rec.busy || rec.queued || !l.mu.reconciled {
+	if !l.mu.reconciled || rec.receiver == nil {
 		return
 	}
-	due := rec.next(now)
+	var due time.Time
+	if !rec.busy && !rec.queued {
+		due = rec.next(now)
+	}
+	if due.After(now) || due.IsZero() {
+		if mark := rec.nextMark(); !mark.IsZero() && (due.IsZero() || mark.Before(due)) {
+			due = mark
+		}
+	}
 	switch {
 	case due.IsZero():
 		l.mu.timetable.remove(rec)

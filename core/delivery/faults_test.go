@@ -223,6 +223,9 @@ func TestHeldWhileUndelivered(t *testing.T) {
 		b.reconcile(a)
 		b.until(time.Minute)
 		b.reconcile(held(a))
+		if n := b.durable(); n != 0 {
+			t.Errorf("%d records of what may not be told", n)
+		}
 		b.until(time.Hour)
 		b.reconcile(held(resolve(a)))
 		b.until(2 * time.Hour)
@@ -514,6 +517,29 @@ func TestStorageHangs(t *testing.T) {
 			t.Errorf("%d records", n)
 		}
 	})
+}
+
+// TestSuccessor: a record is settled and another of the same group begins before the first was written.
+func TestSuccessor(t *testing.T) {
+	for range 20 { // the order in which records are written is random
+		story(t, func(b *bench) {
+			a := fire("A")
+			b.reconcile(a)
+			b.until(time.Minute)
+			release := b.store.Block()
+			b.reconcile(resolve(a))
+			b.reconcile()
+			again := fire("A")
+			again.Alert.FiredAt = b.start.Add(30 * time.Second)
+			b.reconcile(again)
+			release()
+			synctest.Wait()
+			b.crash()
+			b.reconcile(again)
+			b.until(time.Hour)
+			b.sent("30s #1 first notification: A firing", "1m0s #1 first notification: A firing")
+		}, func(o *delivery.Options) { o.Receivers[0].SendResolved = false })
+	}
 }
 
 func TestStop(t *testing.T) {

@@ -48,7 +48,7 @@ type world struct {
 // mode is how a service behaves.
 type mode string
 
-var modes = []mode{"ok", "ok", "500", "429", "hang", "taken, answer lost", "lost", "reject", "crash before", "crash after"}
+var modes = []mode{"ok", "ok", "500", "429", "429 for long", "hang", "taken, answer lost", "lost", "reject", "crash before", "crash after"}
 
 // oracle is a service that knows what it must never be told.
 type oracle struct {
@@ -112,6 +112,8 @@ func (c caller) Send(ctx context.Context, n notifier.Notification) (notifier.Res
 		return notifier.Result{Outcome: notifier.Retry}, nil
 	case "429":
 		return notifier.Result{Outcome: notifier.Retry, RetryAfter: 42 * time.Second}, nil
+	case "429 for long":
+		return notifier.Result{Outcome: notifier.Retry, RetryAfter: 15 * time.Minute}, nil
 	case "reject":
 		return notifier.Result{Outcome: notifier.Rejected}, nil
 	}

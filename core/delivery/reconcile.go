@@ -343,21 +343,42 @@ func (l *Ledger) settle(fps ...alert.Fingerprint) {
 	signal(l.dirty)
 }
 
-// enqueue hands a record that is due to its receiver. From here on it is owed: an alert that ends before the receiver
-// answers is told all the same. The mutex is held.
-func (l *Ledger) enqueue(rec *record, now time.Time) {
-	c := rec.contentAt(now)
-	if c.empty() || rec.busy || rec.queued {
-		l.conclude(rec, now)
-		return
+// wakeUp does what a record's time has come for: what is due is owed from here on, so that an alert that ends before the
+// receiver answers is told all the same; and where nothing stands against it, it is handed to the receiver. The mutex
+// is held.
+func (l *Ledger) wakeUp(rec *record, now time.Time) {
+	send := false
+	if !rec.busy && !rec.queued {
+		due := rec.next(now)
+		send = !due.IsZero() && !due.After(now) && !rec.contentAt(now).empty()
 	}
-	for _, p := range c.parts {
-		if p.role == opening && (p.known.Status == "" || p.known.Status == Closed) {
-			rec.put(p.fingerprint(), Due)
+	l.owe(rec, send, now)
+}
+
+// owe notes what is due, everything that there is to tell where it is to be sent now, and hands it to the receiver
+// then. The mutex is held.
+func (l *Ledger) owe(rec *record, send bool, now time.Time) {
+	s := rec.survey()
+	var owed []alert.Fingerprint
+	rec.parts(func(m *alert.Member, known *Instance) {
+		if rec.roleOf(m, known) != opening || known != nil && known.Status != Closed {
+			return
 		}
+		if due, _ := rec.dueOf(&m.Alert, &s); send || !due.After(now) {
+			owed = append(owed, m.Alert.Fingerprint)
+		}
+	})
+	for _, fp := range owed {
+		rec.put(fp, Due)
 	}
-	if !l.offer(rec, now) {
-		l.touch(rec) // it has to wait
+	switch {
+	case send && l.offer(rec, now):
+		l.plan(rec, now) // its intent is written soon
+	case len(owed) > 0:
+		l.touch(rec)
+		fallthrough
+	default:
+		l.conclude(rec, now)
 	}
 }
 
@@ -378,7 +399,6 @@ func (l *Ledger) Retry(receiver, group string) error {
 	if rec.contentAt(now).empty() {
 		return fmt.Errorf("retry %s %s: there is nothing to tell", receiver, group)
 	}
-	l.mu.timetable.remove(rec)
-	l.enqueue(rec, now)
+	l.owe(rec, true, now)
 	return nil
 }
