@@ -32,8 +32,8 @@ var pace = map[string]string{
 	"group_interval": "1s",
 }
 
-// limit of the whole story. A step that does not come in time fails it.
-const limit = 55 * time.Second
+// limit of the story, from the first scrape. A step that does not come in time fails it.
+const limit = 45 * time.Second
 
 // Options of the demo.
 type Options struct {
@@ -41,19 +41,19 @@ type Options struct {
 	Logger     zerolog.Logger
 	Executable string // the tocsin binary; "": this process's own
 	Version    string
+	CacheDir   string // of compiled rule modules; "": compile them for this demo
 }
 
 // Run tells the story and returns nil if everything happened as it should, or what did not.
 func Run(ctx context.Context, o Options) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-
 	s := &story{out: o.Out, start: time.Now(), collections: make(chan scrape.Observation, 256), decisions: make(chan alert.Decision, 256)}
 	stage, err := newStage(ctx, s, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stage.close(context.WithoutCancel(ctx))) }()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	return s.tell(ctx, stage)
 }
 
@@ -89,7 +89,7 @@ func newStage(ctx context.Context, s *story, o Options) (_ *stage, err error) {
 		return nil, err
 	}
 	g.engine, err = engine.New(ctx, engine.Options{
-		Config: cfg, Logger: o.Logger, Executable: o.Executable, Version: o.Version,
+		Config: cfg, Logger: o.Logger, Executable: o.Executable, Version: o.Version, CacheDir: o.CacheDir,
 		OnCollect: s.onCollect, OnDecision: s.onDecision,
 	})
 	return g, err

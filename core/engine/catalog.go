@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/common/model"
+
 	"github.com/tocsinhq/tocsin/config"
 	"github.com/tocsinhq/tocsin/core/wasm"
 	"github.com/tocsinhq/tocsin/sdk/schema"
@@ -66,14 +68,14 @@ func (c *catalog) Module(name string) (config.ModuleSchema, error) {
 	}
 	result := config.ModuleSchema{Params: schema.Block{Attributes: manifest.Params}}
 	for _, in := range manifest.Inputs {
-		var window time.Duration
+		var window model.Duration
 		if in.DefaultRange != "" {
-			if window, err = time.ParseDuration(in.DefaultRange); err != nil {
+			if window, err = model.ParseDuration(in.DefaultRange); err != nil {
 				return config.ModuleSchema{}, fmt.Errorf("rule module %s, input %s: %w", name, in.Name, err)
 			}
 		}
 		result.Inputs = append(result.Inputs, config.ModuleInput{
-			Name: in.Name, Description: in.Description, DefaultSelect: in.DefaultMatch, DefaultWindow: window, Optional: in.Optional,
+			Name: in.Name, Description: in.Description, DefaultSelect: in.DefaultMatch, DefaultWindow: time.Duration(window), Optional: in.Optional,
 		})
 	}
 	return result, nil

@@ -41,6 +41,7 @@ type Options struct {
 	Logger     zerolog.Logger
 	Executable string // the tocsin binary, re-executed for built-in plugins; "": this process's own
 	Version    string
+	CacheDir   string // of compiled rule modules, trusted as much as the binary; "": below data_dir
 
 	// OnCollect hears of every collection, and OnDecision of every line of the journal. They must not block.
 	OnCollect  func(scrape.Observation)

@@ -58,12 +58,16 @@ func TestSourcesOf(t *testing.T) {
 		interval time.Duration
 	}{
 		{
-			"a selector without known labels may match any source", []*labels.Matcher{match("__name__", "http_requests_total")},
-			[]string{"http.gateway", "http.odoo", "http.renamed"}, time.Minute,
+			"a selector without known labels may match any source",
+			[]*labels.Matcher{match("__name__", "http_requests_total")},
+			[]string{"http.gateway", "http.odoo", "http.renamed"},
+			time.Minute,
 		},
 		{
-			"job is the block's name unless it has a label job", []*labels.Matcher{match("job", "gateway")},
-			[]string{"http.gateway", "http.renamed"}, 15 * time.Second,
+			"job is the block's name unless it has a label job",
+			[]*labels.Matcher{match("job", "gateway")},
+			[]string{"http.gateway", "http.renamed"},
+			15 * time.Second,
 		},
 		{"static labels count", []*labels.Matcher{match("tier", "core")}, []string{"http.odoo", "http.renamed"}, time.Minute},
 		{"nobody", []*labels.Matcher{match("job", "nobody")}, nil, 0},

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -20,7 +21,8 @@ import (
 // openRules loads the modules that rules name, each once, and binds every rule to its windows.
 func (e *Engine) openRules(ctx context.Context) (err error) {
 	cfg := e.options.Config
-	e.wasm, err = wasm.New(ctx, wasm.Options{CacheDir: filepath.Join(cfg.Engine.DataDir, "cache"), Logger: e.logger})
+	cache := cmp.Or(e.options.CacheDir, filepath.Join(cfg.Engine.DataDir, "cache"))
+	e.wasm, err = wasm.New(ctx, wasm.Options{CacheDir: cache, Logger: e.logger})
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func demoCommand() *cli.Command {
 			}
 			ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			err = demo.Run(ctx, demo.Options{Out: cmd.Root().Writer, Logger: logger, Executable: executable, Version: version})
+			err = demo.Run(ctx, demo.Options{Out: cmd.Root().Writer, Logger: logger, Executable: executable, Version: version, CacheDir: cacheDir})
 			if err != nil {
 				return fmt.Errorf("demo: %w", err)
 			}

@@ -15,6 +15,9 @@ var version = "dev"
 // executable is what the engine re-executes for built-in plugins; "" is this process's own binary.
 var executable string
 
+// cacheDir keeps compiled rule modules; "" is below data_dir. The tests share one.
+var cacheDir string
+
 func main() { os.Exit(run()) }
 
 // run is main for the tests, which execute it as a command of the test binary.

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 			// find itself and need not: it starts no others.
 			if path, err := exec.LookPath(os.Args[0]); err == nil {
 				executable, _ = filepath.Abs(path)
+				cacheDir = filepath.Join(filepath.Dir(executable), "cache")
 			}
 			os.Exit(run())
 		},

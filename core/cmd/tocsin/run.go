@@ -41,7 +41,7 @@ func runEngine(ctx context.Context, cmd *cli.Command) error {
 	ctx, stopped := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stopped()
 
-	e, err := engine.New(ctx, engine.Options{Config: cfg, Logger: logger, Executable: executable, Version: version})
+	e, err := engine.New(ctx, engine.Options{Config: cfg, Logger: logger, Executable: executable, Version: version, CacheDir: cacheDir})
 	if err != nil {
 		return err
 	}

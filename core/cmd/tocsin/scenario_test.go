@@ -21,7 +21,7 @@ import (
 )
 
 // patience bounds every wait of these tests; none takes nearly as long unless something is broken.
-const patience = 40 * time.Second
+const patience = 2 * time.Minute
 
 // eventually waits for a condition of other processes.
 func eventually(t *testing.T, what string, condition func() bool) {

@@ -12,8 +12,17 @@ func TestClip(t *testing.T) {
 		limit int
 		want  string
 	}{
-		{"", 0, ""}, {"", 5, ""}, {"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"abcd", 1, "…"}, {"abcd", 0, ""}, {"abcd", -1, ""},
-		{"äöüß", 4, "äöüß"}, {"äöüß", 3, "äö…"}, {"👩‍🚒👩‍🚒", 2, "👩…"}, {"ab cd", 4, "ab…"},
+		{"", 0, ""},
+		{"", 5, ""},
+		{"abc", 3, "abc"},
+		{"abcd", 3, "ab…"},
+		{"abcd", 1, "…"},
+		{"abcd", 0, ""},
+		{"abcd", -1, ""},
+		{"äöüß", 4, "äöüß"},
+		{"äöüß", 3, "äö…"},
+		{"👩‍🚒👩‍🚒", 2, "👩…"},
+		{"ab cd", 4, "ab…"},
 	}
 	for _, tt := range tests {
 		if got := Clip(tt.in, tt.limit); got != tt.want {

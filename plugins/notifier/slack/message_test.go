@@ -102,8 +102,12 @@ func TestColor(t *testing.T) {
 		severity string
 		want     string
 	}{
-		{notifier.StatusFiring, "critical", "danger"}, {notifier.StatusFiring, "error", "danger"}, {notifier.StatusFiring, "", "danger"},
-		{notifier.StatusFiring, "warning", "warning"}, {notifier.StatusFiring, "info", "#439fe0"}, {notifier.StatusResolved, "critical", "good"},
+		{notifier.StatusFiring, "critical", "danger"},
+		{notifier.StatusFiring, "error", "danger"},
+		{notifier.StatusFiring, "", "danger"},
+		{notifier.StatusFiring, "warning", "warning"},
+		{notifier.StatusFiring, "info", "#439fe0"},
+		{notifier.StatusResolved, "critical", "good"},
 	}
 	for _, tt := range tests {
 		n := notifier.Notification{Alerts: []notifier.Alert{{Status: tt.status, Labels: map[string]string{"severity": tt.severity}}}}
