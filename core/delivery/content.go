@@ -193,14 +193,25 @@ type content struct {
 // empty tells that there is nothing to say.
 func (c content) empty() bool { return len(c.parts) == 0 }
 
+// repeats tells that what the receiver knows is to be told again.
+func (r *record) repeats(s *survey, now time.Time) bool {
+	return !s.changed() && s.repeatable && r.group.Repeat > 0 && !now.Before(r.AcceptedAt.Add(r.group.Repeat))
+}
+
+// speaks tells that there is something to tell.
+func (r *record) speaks(now time.Time) bool {
+	s := r.survey()
+	return s.changed() || r.repeats(&s, now)
+}
+
 // contentAt returns what is to be told at a time.
 func (r *record) contentAt(now time.Time) content {
 	s := r.survey()
-	repeat := !s.changed() && s.repeatable && r.group.Repeat > 0 && !now.Before(r.AcceptedAt.Add(r.group.Repeat))
+	repeat := r.repeats(&s, now)
 	if !s.changed() && !repeat {
 		return content{}
 	}
-	var c content
+	c := content{parts: make([]part, 0, max(len(r.group.Members), len(r.Instances)))}
 	firing := false
 	r.parts(func(m *alert.Member, known *Instance) {
 		p := part{role: r.roleOf(m, known), member: m}

@@ -35,7 +35,7 @@ type Receiver struct {
 
 	Rate    float64       // notifications a second on average; 0 means no limit
 	Burst   int           // of them at once; 0 means 1
-	Workers int           // notifications under way at the same time; 0 means 16
+	Workers int           // notifications under way at the same time; 0 means 64
 	Timeout time.Duration // of one attempt; 0 means 30 s
 }
 

@@ -12,7 +12,7 @@ const (
 	firstBackoff  = time.Second
 	lastBackoff   = 5 * time.Minute
 	longestPause  = time.Hour // whatever a receiver asks for
-	defaultWorker = 16
+	defaultWorker = 64
 	defaultTime   = 30 * time.Second
 )
 

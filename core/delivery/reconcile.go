@@ -104,6 +104,7 @@ func (l *Ledger) adopt(rec *record, g *alert.Group, now time.Time) {
 	if same && !timers && !first {
 		return
 	}
+	rec.version++
 	l.sweep(rec, before, now)
 	l.conclude(rec, now)
 }
@@ -284,7 +285,7 @@ func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
 // conclude brings everything that depends on a record up to date after a change. The mutex is held.
 func (l *Ledger) conclude(rec *record, now time.Time) {
 	if !rec.busy && !rec.queued {
-		if rec.contentAt(now).empty() { // nothing to say, so nothing failed either
+		if !rec.speaks(now) { // nothing to say, so nothing failed either
 			if rec.Attempt != nil || rec.Dead != "" {
 				l.touch(rec)
 			}
@@ -350,7 +351,7 @@ func (l *Ledger) wakeUp(rec *record, now time.Time) {
 	send := false
 	if !rec.busy && !rec.queued {
 		due := rec.next(now)
-		send = !due.IsZero() && !due.After(now) && !rec.contentAt(now).empty()
+		send = !due.IsZero() && !due.After(now) && rec.speaks(now)
 	}
 	l.owe(rec, send, now)
 }
@@ -396,7 +397,7 @@ func (l *Ledger) Retry(receiver, group string) error {
 	if rec.busy || rec.queued {
 		return nil
 	}
-	if rec.contentAt(now).empty() {
+	if !rec.speaks(now) {
 		return fmt.Errorf("retry %s %s: there is nothing to tell", receiver, group)
 	}
 	l.owe(rec, true, now)

@@ -52,6 +52,8 @@ type record struct {
 	due        time.Time
 	at         int // position in the timetable, -1 when it is not there
 	owes       []alert.Fingerprint
+	version    uint64 // of what is wanted: counts the changes that matter
+	size       int    // bytes of the record when it was last written
 }
 
 // Status is what a receiver knows of an alert.
@@ -113,15 +115,11 @@ func newRecord(g *alert.Group, r *receiver) *record {
 func (r *record) storeKey() string { return recordPrefix + r.dedup }
 
 // encode returns what is to be stored: nil, so nothing, where nothing is open or owed.
-func (r *record) encode() ([]byte, error) {
+func (r *record) encode() []byte {
 	if !r.unsettled() {
-		return nil, nil
+		return nil
 	}
-	value, err := json.Marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("write delivery record of %s %s: %w", r.Receiver, r.Group, err)
-	}
-	return value, nil
+	return r.append(make([]byte, 0, r.size+256))
 }
 
 // decodeRecord reads what encode wrote.

@@ -82,6 +82,7 @@ func (l *Ledger) prepare(rec *record) (in *intent, unrecorded, ok bool) {
 		if c.empty() || c.hash == rec.Dead {
 			return nil, false, false
 		}
+		version := rec.version
 		in := rec.begin(c, time.Now())
 		written := l.touch(rec)
 		l.unlock()
@@ -90,6 +91,9 @@ func (l *Ledger) prepare(rec *record) (in *intent, unrecorded, ok bool) {
 		if stopped {
 			l.takeBack(rec, in)
 			return nil, false, false
+		}
+		if rec.version == version {
+			return in, unrecorded, true
 		}
 		newest := rec.contentAt(time.Now())
 		if newest.hash == c.hash {

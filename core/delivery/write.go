@@ -88,11 +88,8 @@ func (l *Ledger) commit(records []*record) error {
 		if now := l.mu.records[recordKey{rec.Receiver, rec.Group}]; now != nil {
 			rec = now // it was settled, and there is a new one
 		}
-		value, err := rec.encode()
-		if err != nil { // cannot happen with what JSON can say, and must not hold up others
-			l.options.Logger.Error().Err(err).Msg("a delivery record cannot be written")
-			continue
-		}
+		value := rec.encode()
+		rec.size = len(value)
 		if _, stored := l.stored[rec.storeKey()]; value != nil || stored {
 			writes[rec.storeKey()] = value
 		}
