@@ -109,6 +109,9 @@ func (e *Engine) openState(context.Context) error {
 	if e.state, err = state.Open(filepath.Join(dir, "state.db")); err != nil {
 		return err
 	}
+	if notice := e.state.Notice(); notice != nil {
+		e.logger.Error().Err(notice).Msg("the engine starts without its former state: incidents it had open must be closed by hand")
+	}
 	e.opened.push("state", func(context.Context) error { return e.state.Close() })
 
 	e.journal, err = journal.Open(journal.Options{Path: filepath.Join(dir, "journal.jsonl"), Logger: e.logger})
@@ -171,7 +174,7 @@ func (e *Engine) openDelivery(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: notifier %q %q: %w", n.Range, n.Kind, n.Name, err)
 		}
-		receivers = append(receivers, delivery.Receiver{Name: n.Name, Ref: n.Ref(), Sender: plugin, SendResolved: n.SendResolved})
+		receivers = append(receivers, delivery.Receiver{Name: n.Name, Ref: n.Ref(), Sender: sender{plugin}, SendResolved: n.SendResolved})
 	}
 	e.routes = routeTree(cfg.Route)
 	var err error

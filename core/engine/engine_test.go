@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/core/pluginhost"
+	"github.com/tocsinhq/tocsin/sdk/notifier"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -83,6 +86,37 @@ func TestSourcesOf(t *testing.T) {
 
 func match(name, value string) *labels.Matcher {
 	return labels.MustNewMatcher(labels.MatchEqual, name, value)
+}
+
+type attempt struct {
+	result notifier.Result
+	err    error
+}
+
+func (a attempt) Send(context.Context, notifier.Notification) (notifier.Result, error) {
+	return a.result, a.err
+}
+
+func TestSenderTellsANoFromSilence(t *testing.T) {
+	absent := fmt.Errorf("pagerduty: %w", pluginhost.ErrUnavailable)
+	interrupted := errors.Join(absent, pluginhost.ErrInterrupted)
+	for _, tt := range []struct {
+		name    string
+		attempt attempt
+		outcome notifier.Outcome
+		wantErr bool
+	}{
+		{"the plugin was not there: a clear no", attempt{err: absent}, notifier.Retry, false},
+		{"the plugin went away during the call: nobody knows", attempt{err: interrupted}, notifier.Retry, true},
+		{"the plugin answered", attempt{result: notifier.Result{Outcome: notifier.Delivered}}, notifier.Delivered, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			result, err := sender{tt.attempt}.Send(t.Context(), notifier.Notification{})
+			if (err != nil) != tt.wantErr || result.Outcome != tt.outcome {
+				t.Errorf("Send = %v, %v; want %v, error %v", result.Outcome, err, tt.outcome, tt.wantErr)
+			}
+		})
+	}
 }
 
 func TestModuleCode(t *testing.T) {
