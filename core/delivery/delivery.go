@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -58,6 +59,7 @@ type Options struct {
 	Settled func([]alert.Fingerprint)
 
 	ExternalURL string // where this Tocsin is reached, for notifications
+	Seed        uint64 // of the jitter of retries: the same one, the same times; 0: chance
 	Logger      zerolog.Logger
 }
 
@@ -102,6 +104,9 @@ type recordKey struct{ receiver, group string }
 // New loads the records that a former process left. Nothing is sent before [Ledger.Start] and the first
 // [Ledger.Reconcile], which has to name everything that should be known: what was opened and is not named is closed.
 func New(options Options) (*Ledger, error) {
+	if options.Seed == 0 {
+		options.Seed = rand.Uint64()
+	}
 	l := &Ledger{
 		options: options, receivers: map[string]*receiver{},
 		wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1),

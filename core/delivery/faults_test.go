@@ -465,3 +465,24 @@ func TestRate(t *testing.T) {
 		}
 	}, func(o *delivery.Options) { o.Receivers[0].Rate, o.Receivers[0].Burst = 0.1, 2 })
 }
+
+// The times of retries are chance, spread over records and failures, and the same for the same seed.
+func TestSameSeedSameRetries(t *testing.T) {
+	attempts := func(seed uint64) (lines []string) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, func(o *delivery.Options) { o.Seed = seed })
+			b.service.answer(busy, busy, busy, busy)
+			b.reconcile(fire("A"))
+			b.until(time.Hour)
+			lines = b.service.take()
+		})
+		return lines
+	}
+	first := attempts(1)
+	if diff := cmp.Diff(first, attempts(1)); diff != "" || len(first) != 5 {
+		t.Errorf("%d attempts, want 5; the second time (-first +second):\n%s", len(first), diff)
+	}
+	if cmp.Equal(first, attempts(2)) {
+		t.Error("another seed, the same times")
+	}
+}

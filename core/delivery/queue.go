@@ -2,6 +2,8 @@ package delivery
 
 import (
 	"context"
+	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"time"
 
@@ -118,11 +120,19 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// spread sets the jitter of a record apart from that of others and from that of its own earlier failures. It depends on
+// nothing else, so that a rehearsal with the same seed retries at the same times.
+func (r *record) spread() uint64 {
+	h := fnv.New64a()
+	_, _ = fmt.Fprintf(h, "%s\x00%s\x00%d", r.Receiver, r.Group, r.Failures) // never fails
+	return h.Sum64()
+}
+
 // backoff returns how long to wait after a number of failures in a row: 1 s doubling to 5 min, give or take a fifth.
-func backoff(failures int) time.Duration {
+func backoff(failures int, random *rand.Rand) time.Duration {
 	d := lastBackoff
 	if failures < 10 {
 		d = min(lastBackoff, firstBackoff<<max(failures-1, 0))
 	}
-	return d*4/5 + rand.N(d*2/5)
+	return d*4/5 + time.Duration(random.Int64N(int64(d*2/5)))
 }

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -283,7 +284,7 @@ func (l *Ledger) failed(rec *record, detail string) time.Duration {
 	rec.Error = detail
 	l.options.Logger.Warn().Str("receiver", rec.Receiver).Str("group", rec.Group).Int("failures", rec.Failures).
 		Str("detail", detail).Msg("notification not delivered, it is tried again")
-	return backoff(rec.Failures)
+	return backoff(rec.Failures, rand.New(rand.NewPCG(l.options.Seed, rec.spread())))
 }
 
 // rejected notes that the receiver will never take it. The record keeps it visible; it is tried again when there is

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"net/http"
 
 	"github.com/tocsinhq/tocsin/plugins/notifier/pagerduty"
 	"github.com/tocsinhq/tocsin/plugins/notifier/slack"
@@ -18,13 +19,23 @@ func builtinSources() map[string]func() source.Source {
 	}
 }
 
-// builtinNotifiers are the notifiers inside the binary, by kind.
-func builtinNotifiers() map[string]func() notifier.Notifier {
-	return map[string]func() notifier.Notifier{
-		"pagerduty": pagerduty.New,
-		"slack":     slack.New,
-		"webhook":   webhook.New,
+// builtinNotifiers are the notifiers inside the binary, by kind. Each can be made to call through a transport of one's
+// own; nil is the network.
+func builtinNotifiers() map[string]func(http.RoundTripper) notifier.Notifier {
+	return map[string]func(http.RoundTripper) notifier.Notifier{
+		"pagerduty": pagerduty.NewOver,
+		"slack":     slack.NewOver,
+		"webhook":   webhook.NewOver,
 	}
+}
+
+// BuiltinNotifier returns a built-in notifier, inside this process, whose calls go through transport; nil if there is
+// none of that kind.
+func BuiltinNotifier(kind string, transport http.RoundTripper) notifier.Notifier {
+	if newNotifier, ok := builtinNotifiers()[kind]; ok {
+		return newNotifier(transport)
+	}
+	return nil
 }
 
 func isBuiltin(what, kind string) bool {
@@ -48,7 +59,7 @@ func ServePlugin(what, kind, version string) error {
 		}
 	case "notifier":
 		if newNotifier, ok := builtinNotifiers()[kind]; ok {
-			notifier.Serve(notifier.Info{Name: kind, Version: version}, newNotifier)
+			notifier.Serve(notifier.Info{Name: kind, Version: version}, func() notifier.Notifier { return newNotifier(nil) })
 			return nil
 		}
 	}

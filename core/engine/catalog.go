@@ -51,7 +51,7 @@ func (c *catalog) Source(kind string) (schema.Block, error) {
 // Notifier returns the schema of a notifier kind.
 func (c *catalog) Notifier(kind string) (schema.Block, error) {
 	if newNotifier, ok := builtinNotifiers()[kind]; ok {
-		return newNotifier().Schema(), nil
+		return newNotifier(nil).Schema(), nil
 	}
 	return c.plugins.schema("notifier", kind)
 }

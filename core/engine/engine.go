@@ -43,6 +43,8 @@ type Options struct {
 	Version    string
 	CacheDir   string // of compiled rule modules, trusted as much as the binary; "": below data_dir
 
+	World World // what the engine touches outside of itself; zero: the real world
+
 	// OnCollect hears of every collection, and OnDecision of every line of the journal. They must not block.
 	OnCollect  func(scrape.Observation)
 	OnDecision func(alert.Decision)
@@ -101,20 +103,25 @@ func New(ctx context.Context, o Options) (_ *Engine, err error) {
 
 // openState opens data_dir: the durable state, the alerts in it and the journal.
 func (e *Engine) openState(context.Context) error {
-	dir := e.options.Config.Engine.DataDir
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make data_dir: %w", err)
+	dir, journalPath := e.options.Config.Engine.DataDir, ""
+	if !e.options.World.Offline {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("make data_dir: %w", err)
+		}
+		journalPath = filepath.Join(dir, "journal.jsonl")
 	}
 	var err error
-	if e.state, err = state.Open(filepath.Join(dir, "state.db")); err != nil {
-		return err
+	if e.state = e.options.World.State; e.state == nil {
+		if e.state, err = state.Open(filepath.Join(dir, "state.db")); err != nil {
+			return err
+		}
 	}
 	if notice := e.state.Notice(); notice != nil {
 		e.logger.Error().Err(notice).Msg("the engine starts without its former state: incidents it had open must be closed by hand")
 	}
 	e.opened.push("state", func(context.Context) error { return e.state.Close() })
 
-	e.journal, err = journal.Open(journal.Options{Path: filepath.Join(dir, "journal.jsonl"), Logger: e.logger})
+	e.journal, err = journal.Open(journal.Options{Path: journalPath, Logger: e.logger})
 	if err != nil {
 		return err
 	}
@@ -145,12 +152,12 @@ func (e *Engine) openPlugins(context.Context) (err error) {
 func (e *Engine) openSources(ctx context.Context) error {
 	e.windows = window.New(window.Options{Logger: e.logger})
 	for _, s := range e.options.Config.Sources {
-		plugin, err := e.plugins.Source(ctx, s.Kind, s.Name, s.Settings, e.programs.env("source", s.Kind), s.Secrets...)
+		collector, err := e.collector(ctx, s)
 		if err != nil {
 			return fmt.Errorf("%s: source %q %q: %w", s.Range, s.Kind, s.Name, err)
 		}
 		e.sources = append(e.sources, scrape.Source{
-			Name: sourceName(s), Job: s.Name, Collector: plugin,
+			Name: sourceName(s), Job: s.Name, Collector: collector,
 			Targets: s.Targets, Interval: s.Interval, Timeout: s.Timeout, Labels: s.Labels,
 		})
 	}
@@ -170,23 +177,26 @@ func (e *Engine) openDelivery(ctx context.Context) error {
 	cfg := e.options.Config
 	var receivers []delivery.Receiver
 	for _, n := range cfg.Notifiers {
-		plugin, err := e.plugins.Notifier(ctx, n.Kind, n.Name, n.Settings, e.programs.env("notifier", n.Kind), n.Secrets...)
+		sender, err := e.sender(ctx, n)
 		if err != nil {
 			return fmt.Errorf("%s: notifier %q %q: %w", n.Range, n.Kind, n.Name, err)
 		}
-		receivers = append(receivers, delivery.Receiver{Name: n.Name, Ref: n.Ref(), Sender: sender{plugin}, SendResolved: n.SendResolved})
+		receivers = append(receivers, delivery.Receiver{Name: n.Name, Ref: n.Ref(), Sender: sender, SendResolved: n.SendResolved})
 	}
 	e.routes = routeTree(cfg.Route)
 	var err error
 	e.ledger, err = delivery.New(delivery.Options{
 		State: e.state, Receivers: receivers, Record: e.journal.Record, Settled: e.forget,
-		ExternalURL: cfg.Engine.ExternalURL, Logger: e.logger,
+		ExternalURL: cfg.Engine.ExternalURL, Seed: e.options.World.Seed, Logger: e.logger,
 	})
 	return err
 }
 
 // listen opens the HTTP listener, so that a taken port is known before anything runs.
 func (e *Engine) listen(ctx context.Context) (err error) {
+	if e.options.World.Offline {
+		return nil
+	}
 	network, address := "tcp", e.options.Config.Engine.Listen
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		network, address = "unix", path
@@ -203,12 +213,22 @@ func (e *Engine) listen(ctx context.Context) (err error) {
 	return nil
 }
 
-// Addr is where the engine answers HTTP.
-func (e *Engine) Addr() net.Addr { return e.listener.Addr() }
+// Addr is where the engine answers HTTP; nil if it is offline.
+func (e *Engine) Addr() net.Addr {
+	if e.listener == nil {
+		return nil
+	}
+	return e.listener.Addr()
+}
+
+// Alerts are the instances that are not over yet, ordered by fingerprint.
+func (e *Engine) Alerts() []alert.Alert { return e.alerts.All() }
 
 // Start begins to collect, to judge and to send. The engine then runs until [Engine.Stop].
 func (e *Engine) Start(context.Context) error {
-	e.serve()
+	if e.listener != nil {
+		e.serve()
+	}
 	e.routing.Go(e.routeChanges)
 	e.ledger.Start()
 	e.opened.push("delivery", e.ledger.Stop)
@@ -225,9 +245,11 @@ func (e *Engine) Start(context.Context) error {
 		return err
 	}
 	e.opened.push("scrape", e.scrape.Stop)
-	debug.FreeOSMemory() // compiling modules took several times the memory that running them takes
+	if e.options.World.Modules == nil {
+		debug.FreeOSMemory() // compiling modules took several times the memory that running them takes
+	}
 	e.ready.Store(true)
-	e.logger.Info().Stringer("address", e.Addr()).Int("rules", len(e.definitions)).Int("sources", len(e.sources)).Msg("tocsin runs")
+	e.logger.Info().Any("address", e.Addr()).Int("rules", len(e.definitions)).Int("sources", len(e.sources)).Msg("tocsin runs")
 	return nil
 }
 

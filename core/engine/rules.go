@@ -21,12 +21,13 @@ import (
 // openRules loads the modules that rules name, each once, and binds every rule to its windows.
 func (e *Engine) openRules(ctx context.Context) (err error) {
 	cfg := e.options.Config
-	cache := cmp.Or(e.options.CacheDir, filepath.Join(cfg.Engine.DataDir, "cache"))
-	e.wasm, err = wasm.New(ctx, wasm.Options{CacheDir: cache, Logger: e.logger})
-	if err != nil {
-		return err
+	if e.wasm = e.options.World.Modules; e.wasm == nil {
+		cache := cmp.Or(e.options.CacheDir, filepath.Join(cfg.Engine.DataDir, "cache"))
+		if e.wasm, err = wasm.New(ctx, wasm.Options{CacheDir: cache, Logger: e.logger}); err != nil {
+			return err
+		}
+		e.opened.push("wasm", e.wasm.Close)
 	}
-	e.opened.push("wasm", e.wasm.Close)
 
 	found := modules{blocks: cfg.Modules, dirs: cfg.Engine.ModuleDirs}
 	loaded := map[string]*wasm.Module{}
@@ -45,7 +46,7 @@ func (e *Engine) openRules(ctx context.Context) (err error) {
 		e.definitions = append(e.definitions, definition)
 	}
 	e.rules = rule.New(rule.Options{
-		Alerts: e.alerts, Record: e.journal.Record, OnChange: e.reroute, Logger: e.logger,
+		Alerts: e.alerts, Record: e.journal.Record, OnChange: e.reroute, Logger: e.logger, Workers: e.options.World.Workers,
 	})
 	return nil
 }

@@ -1,12 +1,22 @@
 package engine
 
 import (
+	"context"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/core/scrape"
 )
+
+// collector serves a source block: the world's, or a plugin process.
+func (e *Engine) collector(ctx context.Context, s config.Source) (scrape.Collector, error) {
+	if e.options.World.Collector != nil {
+		return e.options.World.Collector(s)
+	}
+	return e.plugins.Source(ctx, s.Kind, s.Name, s.Settings, e.programs.env("source", s.Kind), s.Secrets...)
+}
 
 // sourceName is how the parts of the engine call a source: "http.gateway".
 func sourceName(s config.Source) string { return s.Kind + "." + s.Name }

@@ -22,7 +22,7 @@ const (
 
 // Options of a journal.
 type Options struct {
-	Path     string // of the file being written; the older one is Path + ".1"
+	Path     string // of the file being written; the older one is Path + ".1"; "": no file, only subscribers hear
 	MaxBytes int64  // of both together; 0: 64 MiB
 	Logger   zerolog.Logger
 }

@@ -328,3 +328,16 @@ func FuzzLines(f *testing.F) {
 		}
 	})
 }
+
+func TestWithoutAFileSubscribersHear(t *testing.T) {
+	j := open(t, "", 0)
+	heard := make(chan alert.Decision, 1)
+	defer j.Subscribe(func(d alert.Decision) { heard <- d })()
+	j.Record(decision(7))
+	if got := (<-heard).Value; got != decision(7).Value {
+		t.Errorf("heard of %v, want %v", got, decision(7).Value)
+	}
+	if got := read(t, j, journal.Filter{}); got != nil {
+		t.Errorf("read %v, want nothing", got)
+	}
+}

@@ -46,6 +46,9 @@ func (f *Filter) Match(d *alert.Decision) bool {
 // Read returns the chosen decisions of this journal, oldest first, all that were recorded before included.
 func (j *Journal) Read(f Filter) ([]alert.Decision, error) {
 	j.Sync()
+	if j.options.Path == "" {
+		return nil, nil
+	}
 	var found []alert.Decision
 	for d, err := range Lines(j.options.Path) {
 		if err != nil {

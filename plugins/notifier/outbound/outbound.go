@@ -30,17 +30,26 @@ type Client struct {
 	timeout time.Duration
 }
 
-// NewClient makes a client with the settings of an http_config block. A call takes at most timeout, or until its context
-// ends where that is earlier; 0 leaves it to the context. Errors are [schema.Diagnostics] with paths from http_config on.
-func NewClient(config HTTP, timeout time.Duration) (*Client, error) {
-	transport, diags := config.transport()
+// Options of a [Client].
+type Options struct {
+	HTTP      HTTP              // the http_config block
+	Timeout   time.Duration     // of a call, or until its context ends where that is earlier; 0 leaves it to the context
+	Transport http.RoundTripper // nil: the network, as http_config has it
+}
+
+// NewClient makes a client. Errors are [schema.Diagnostics] with paths from http_config on.
+func NewClient(o Options) (*Client, error) {
+	network, diags := o.HTTP.transport()
 	if len(diags) > 0 {
 		return nil, diags
 	}
+	if o.Transport == nil {
+		o.Transport = network
+	}
 	return &Client{
-		http:    &http.Client{Transport: transport, CheckRedirect: checkRedirect},
-		auth:    config,
-		timeout: timeout,
+		http:    &http.Client{Transport: o.Transport, CheckRedirect: checkRedirect},
+		auth:    o.HTTP,
+		timeout: o.Timeout,
 	}, nil
 }
 

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func client(t *testing.T, config HTTP, timeout time.Duration) *Client {
 	t.Helper()
-	c, err := NewClient(config, timeout)
+	c, err := NewClient(Options{HTTP: config, Timeout: timeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func TestNewClientRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := NewClient(tt.config, 0)
+			_, err := NewClient(Options{HTTP: tt.config})
 			diags, ok := errors.AsType[schema.Diagnostics](err)
 			if !ok || len(diags) != 1 || strings.Join(diags[0].Path, ".") != tt.path {
 				t.Errorf("%v, want one complaint about %s", err, tt.path)

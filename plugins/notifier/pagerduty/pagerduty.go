@@ -25,16 +25,20 @@ import (
 const rateLimitPause = 30 * time.Second
 
 // New returns a notifier that is not configured yet.
-func New() notifier.Notifier { return &pagerduty{} }
+func New() notifier.Notifier { return NewOver(nil) }
+
+// NewOver returns one whose calls go through transport instead of the network, for rehearsals; nil is the network.
+func NewOver(transport http.RoundTripper) notifier.Notifier { return &pagerduty{transport: transport} }
 
 type pagerduty struct {
-	current atomic.Pointer[sender] // nil before Configure
+	transport http.RoundTripper
+	current   atomic.Pointer[sender] // nil before Configure
 }
 
 func (p *pagerduty) Schema() schema.Block { return schema.MustOf(Config{}) }
 
 func (p *pagerduty) Configure(_ context.Context, data []byte) error {
-	s, err := newSender(data)
+	s, err := newSender(data, p.transport)
 	if err != nil {
 		return err
 	}
@@ -58,7 +62,7 @@ type sender struct {
 	client *outbound.Client
 }
 
-func newSender(data []byte) (*sender, error) {
+func newSender(data []byte, transport http.RoundTripper) (*sender, error) {
 	s := &sender{}
 	if err := schema.Decode(data, &s.config); err != nil {
 		return nil, err
@@ -67,7 +71,7 @@ func newSender(data []byte) (*sender, error) {
 		return nil, diags
 	}
 	var err error
-	s.client, err = outbound.NewClient(s.config.HTTP, s.config.Timeout)
+	s.client, err = outbound.NewClient(outbound.Options{HTTP: s.config.HTTP, Timeout: s.config.Timeout, Transport: transport})
 	return s, err
 }
 

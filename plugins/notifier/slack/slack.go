@@ -19,16 +19,20 @@ import (
 )
 
 // New returns a notifier that is not configured yet.
-func New() notifier.Notifier { return &slack{} }
+func New() notifier.Notifier { return NewOver(nil) }
+
+// NewOver returns one whose calls go through transport instead of the network, for rehearsals; nil is the network.
+func NewOver(transport http.RoundTripper) notifier.Notifier { return &slack{transport: transport} }
 
 type slack struct {
-	current atomic.Pointer[sender] // nil before Configure
+	transport http.RoundTripper
+	current   atomic.Pointer[sender] // nil before Configure
 }
 
 func (s *slack) Schema() schema.Block { return schema.MustOf(Config{}) }
 
 func (s *slack) Configure(_ context.Context, data []byte) error {
-	made, err := newSender(data)
+	made, err := newSender(data, s.transport)
 	if err != nil {
 		return err
 	}
@@ -55,7 +59,7 @@ type sender struct {
 	client *outbound.Client
 }
 
-func newSender(data []byte) (*sender, error) {
+func newSender(data []byte, transport http.RoundTripper) (*sender, error) {
 	s := &sender{}
 	if err := schema.Decode(data, &s.config); err != nil {
 		return nil, err
@@ -64,7 +68,7 @@ func newSender(data []byte) (*sender, error) {
 		return nil, diags
 	}
 	var err error
-	s.client, err = outbound.NewClient(s.config.HTTP, s.config.Timeout)
+	s.client, err = outbound.NewClient(outbound.Options{HTTP: s.config.HTTP, Timeout: s.config.Timeout, Transport: transport})
 	return s, err
 }
 

@@ -1,0 +1,34 @@
+package engine
+
+import (
+	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/core/delivery"
+	"github.com/tocsinhq/tocsin/core/scrape"
+	"github.com/tocsinhq/tocsin/core/state"
+	"github.com/tocsinhq/tocsin/core/wasm"
+)
+
+// World is what an engine touches outside of itself. What is nil is the real thing, so the zero value is the real world.
+// A rehearsal gives all of it, and then nothing of the engine waits on anything but the clock.
+type World struct {
+	// Collector serves a source block; nil: a plugin process.
+	Collector func(config.Source) (scrape.Collector, error)
+
+	// Sender serves a notifier block; nil: a plugin process.
+	Sender func(config.Notifier) (delivery.Sender, error)
+
+	// State is closed with the engine; nil: state.db in data_dir.
+	State state.Store
+
+	// Modules runs rule modules. It may be shared with other engines and is not closed; nil: a host of its own.
+	Modules *wasm.Host
+
+	// Offline engines neither listen nor keep their journal in a file: OnDecision is all there is of it.
+	Offline bool
+
+	// Seed makes chance repeatable, such as the jitter of retries; 0: real chance.
+	Seed uint64
+
+	// Workers evaluate rules at once; 0: as many as there are processors. One makes the order of evaluations repeatable.
+	Workers int
+}
