@@ -63,9 +63,9 @@ func (s *Store) demandView(v *View, queries []Query) []*selector {
 	defer s.mu.Unlock()
 	selectors := make([]*selector, len(queries))
 	for i, q := range queries {
-		sel := s.mu.selectors[selectorKey(q.Matchers)]
+		sel := s.mu.selectors[selectorKey(q.Matchers, q.Except)]
 		if sel == nil {
-			sel = newSelector(q.Matchers)
+			sel = newSelector(q.Matchers, q.Except)
 			s.mu.selectors[sel.key] = sel
 			list := slices.DeleteFunc(slices.Clone(s.mu.targets), func(t *Target) bool { return sel.contradicts(t.labels) })
 			sel.targets.Store(&list)

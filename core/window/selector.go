@@ -42,13 +42,14 @@ type selector struct {
 	key      string
 	matchers []*labels.Matcher // on labels other than the metric's name
 	name     string            // the metric, "" where not one exact name is asked for
+	except   [][]*labels.Matcher
 
 	windows map[*View]int64           // milliseconds, the longest of each view; guarded by Store.mu
 	targets atomic.Pointer[[]*Target] // that may carry series of this selector; replaced under Store.mu
 }
 
-func newSelector(matchers []*labels.Matcher) *selector {
-	s := &selector{key: selectorKey(matchers), windows: make(map[*View]int64)}
+func newSelector(matchers []*labels.Matcher, except [][]*labels.Matcher) *selector {
+	s := &selector{key: selectorKey(matchers, except), except: except, windows: make(map[*View]int64)}
 	for _, m := range matchers {
 		if m.Name == frame.MetricName && m.Type == labels.MatchEqual && s.name == "" {
 			s.name = m.Value
@@ -60,8 +61,17 @@ func newSelector(matchers []*labels.Matcher) *selector {
 	return s
 }
 
-// selectorKey is the same for the same set of matchers.
-func selectorKey(matchers []*labels.Matcher) string {
+// selectorKey is the same for the same sets of matchers.
+func selectorKey(matchers []*labels.Matcher, except [][]*labels.Matcher) string {
+	exceptions := make([]string, len(except))
+	for i, e := range except {
+		exceptions[i] = " except " + matchersKey(e)
+	}
+	slices.Sort(exceptions)
+	return matchersKey(matchers) + strings.Join(slices.Compact(exceptions), "")
+}
+
+func matchersKey(matchers []*labels.Matcher) string {
 	parts := make([]string, len(matchers))
 	for i, m := range matchers {
 		parts[i] = m.String()
@@ -77,7 +87,9 @@ func (s *selector) matches(ls frame.Labels) bool {
 			return false
 		}
 	}
-	return true
+	return !slices.ContainsFunc(s.except, func(e []*labels.Matcher) bool {
+		return !slices.ContainsFunc(e, func(m *labels.Matcher) bool { return !m.Matches(ls.Get(m.Name)) })
+	})
 }
 
 // contradicts tells whether no series of a target can be selected, because its series carry the target's labels.
@@ -87,7 +99,12 @@ func (s *selector) contradicts(target frame.Labels) bool {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(s.except, func(e []*labels.Matcher) bool {
+		return !slices.ContainsFunc(e, func(m *labels.Matcher) bool {
+			v := target.Get(m.Name)
+			return v == "" || !m.Matches(v)
+		})
+	})
 }
 
 // add and remove keep the list of targets; the caller holds Store.mu.

@@ -3,8 +3,12 @@ package window
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/tocsinhq/tocsin/sdk/frame"
+	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
 func TestParseSelector(t *testing.T) {
@@ -51,7 +55,7 @@ func FuzzParseSelector(f *testing.F) {
 		for _, m := range matchers {
 			all = all && m.Matches(series.Get(m.Name))
 		}
-		sel := newSelector(matchers)
+		sel := newSelector(matchers, nil)
 		got := (sel.name == "" || sel.name == "up") && sel.matches(series)
 		if got != all {
 			t.Errorf("%q matches: %v, want %v", s, got, all)
@@ -60,4 +64,38 @@ func FuzzParseSelector(f *testing.F) {
 			t.Errorf("%q matches a series of a target that it contradicts", s)
 		}
 	})
+}
+
+func TestExceptLeavesSeriesOut(t *testing.T) {
+	s := New(Options{})
+	p := open(t, s, "gw", time.Second)
+	all := query(t, "requests_total", 5*time.Second, abi.Raw)
+	rest := all
+	for _, selector := range []string{`{code="500"}`, `{code=~"4..",job="gw"}`, `{code="200",job="other"}`} {
+		matchers, err := ParseSelector(selector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rest.Except = append(rest.Except, matchers)
+	}
+	everything, others := s.Bind([]Query{all}), s.Bind([]Query{rest})
+	p.up(1*second, "200", 1, "404", 1, "500", 1)
+	p.up(2*second, "200", 2, "404", 2, "500", 2)
+	check(t, everything, 2*second, map[string]string{"200": "[1 2]", "404": "[1 2]", "500": "[1 2]"})
+	check(t, others, 2*second, map[string]string{"200": "[1 2]"})
+
+	target := frame.NewLabels(frame.Label{Name: "job", Value: "gw"})
+	job, err := ParseSelector(`{job="gw"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if newSelector(rest.Matchers, rest.Except).contradicts(target) {
+		t.Error("a target whose other series are read is said to have none")
+	}
+	if !newSelector(rest.Matchers, [][]*labels.Matcher{job}).contradicts(target) {
+		t.Error("a target all of whose series are left out is waited for")
+	}
+	if a, b := selectorKey(all.Matchers, rest.Except), selectorKey(all.Matchers, rest.Except[:2]); a == b {
+		t.Errorf("two different selections share a selector: %s", a)
+	}
 }

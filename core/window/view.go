@@ -14,6 +14,7 @@ const DefaultWindow = 5 * time.Minute
 // Query is one input of a rule: which series, how far back, and whether reduced to one value each.
 type Query struct {
 	Matchers  []*labels.Matcher
+	Except    [][]*labels.Matcher // series for which all matchers of one of these hold are left out
 	Window    time.Duration
 	Reduce    abi.Reduce
 	ReduceArg float64 // the quantile, 0 to 1
