@@ -8,11 +8,13 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/frame"
 )
 
-// columns turns the layouts of a target's pages into those of its windows: target labels attached, limits applied. The
-// work is done when a layout is new; rows then only lose the columns that were left out.
+// columns turns the layouts of a target's pages into those of its windows: target labels attached, relabelled, limits
+// applied. The work is done when a layout is new; rows then only lose the columns that were dropped or left out.
 type columns struct {
-	target frame.Labels
-	limits Limits
+	target  frame.Labels
+	honor   bool        // a page's label wins over the target's of the same name
+	relabel *relabeller // nil: not at all
+	limits  Limits
 
 	page   *frame.Layout // as it came
 	layout *frame.Layout // as it is kept
@@ -60,8 +62,17 @@ func (c *columns) learn(page *frame.Layout) {
 	var left faults
 	for col, s := range page.Series {
 		start := len(arena)
-		arena = attach(arena, s.Labels, c.target)
+		arena = attach(arena, s.Labels, c.target, c.honor)
 		labels := frame.Labels(arena[start:len(arena):len(arena)])
+		if c.relabel != nil {
+			arena = arena[:start]
+			var wanted bool
+			if labels, wanted = c.relabel.apply(labels); !wanted {
+				continue
+			}
+			arena = append(arena, labels...)
+			labels = arena[start:len(arena):len(arena)]
+		}
 		if fault := c.fault(labels, len(layout.Series)); fault != "" {
 			left.add(fault)
 			arena = arena[:start]
@@ -80,6 +91,8 @@ func (c *columns) learn(page *frame.Layout) {
 // fault says why a series is left out of a page of which n were kept, "" if it is not.
 func (c *columns) fault(ls frame.Labels, n int) string {
 	switch {
+	case ls.Get(frame.MetricName) == "":
+		return "relabelling left no metric name"
 	case c.limits.Series > 0 && n >= c.limits.Series:
 		return fmt.Sprintf("more than %d series", c.limits.Series)
 	case c.limits.Labels > 0 && len(ls) > c.limits.Labels:

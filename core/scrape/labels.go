@@ -1,7 +1,6 @@
 package scrape
 
 import (
-	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -17,13 +16,6 @@ const (
 	exported      = "exported_" // goes before a page's label of the same name, as in Prometheus
 )
 
-// targetLabels are the labels that all series of a target carry. Configured ones win over job and instance.
-func targetLabels(s Source, address string) frame.Labels {
-	set := map[string]string{jobLabel: s.Job, instanceLabel: instance(address)}
-	maps.Copy(set, s.Labels)
-	return frame.FromMap(set)
-}
-
 // instance is host:port of an http or https URL, with the scheme's port if none is written. Any other address stays as
 // it is configured, as in Prometheus since version 3: only its source knows what it means.
 func instance(address string) string {
@@ -35,6 +27,8 @@ func instance(address string) string {
 		return u.Host
 	}
 	switch u.Scheme {
+	case "": // //host/path, whose scheme the source knows
+		return u.Host
 	case "http":
 		return net.JoinHostPort(u.Hostname(), "80")
 	case "https":
@@ -45,8 +39,8 @@ func instance(address string) string {
 }
 
 // attach appends to arena the labels of a series with those of its target, sorted, and returns the longer arena. A
-// label of the page that the target has too goes on as exported_NAME.
-func attach(arena []frame.Label, page, target frame.Labels) []frame.Label {
+// label of the page that the target has too goes on as exported_NAME or, where the page is honoured, wins.
+func attach(arena []frame.Label, page, target frame.Labels, honor bool) []frame.Label {
 	start := len(arena)
 	i, k := 0, 0
 	var clash []frame.Label
@@ -58,6 +52,9 @@ func attach(arena []frame.Label, page, target frame.Labels) []frame.Label {
 		case i == len(page) || target[k].Name < page[i].Name:
 			arena = append(arena, target[k])
 			k++
+		case honor:
+			arena = append(arena, page[i])
+			i, k = i+1, k+1
 		default:
 			arena = append(arena, target[k])
 			clash = append(clash, page[i])

@@ -44,7 +44,7 @@ func TestAttach(t *testing.T) {
 		},
 		{nil, map[string]string{"job": "gw", "instance": "a:1"}},
 	} {
-		got := frame.Labels(attach(nil, frame.FromMap(c.page), target))
+		got := frame.Labels(attach(nil, frame.FromMap(c.page), target, false))
 		if diff := cmp.Diff(frame.FromMap(c.want), got); diff != "" {
 			t.Errorf("attach(%v) (-want +got):\n%s", c.page, diff)
 		}

@@ -3,86 +3,239 @@ package scrape
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/tocsinhq/tocsin/sdk/source"
 )
 
-// schedule is one source with its targets.
+// schedule is one source with its targets, which come and go as they are found.
 type schedule struct {
+	manager *Manager
 	source  Source
-	slots   slots // of a source without targets
-	targets []*target
+	logger  zerolog.Logger
 	rounds  *rounds
+
+	stop    context.Context // done when the source is removed, or the manager stops
+	stopNow context.CancelFunc
+	running sync.WaitGroup // rounds and discoveries
+
+	mu struct {
+		sync.Mutex
+		found   [][]Group // the configured targets, then what each discovery announced last; nil: not heard of yet
+		targets []*target
+		dropped []Dropped
+		idle    *runner // ends slots while there is no target, so that the source's rules are evaluated all the same
+		closed  bool
+	}
 }
 
-// open makes the targets of a source. Their first slots are the first ones after now.
-func (m *Manager) open(src Source, now time.Time) *schedule {
+// idleTarget takes part in the rounds of a source without targets. No target has an empty name.
+const idleTarget = ""
+
+// open begins to collect for a source.
+func (m *Manager) open(src Source) *schedule {
 	if src.Timeout == 0 || src.Timeout > src.Interval {
 		src.Timeout = src.Interval
 	}
-	s := &schedule{source: src, slots: newSlots(src.Interval, src.Name, "")}
-	logger := m.options.Logger.With().Str("source", src.Name).Logger()
-	var addresses []string
-	var done []int64
-	for _, address := range src.Targets {
-		if slices.Contains(addresses, address) {
-			logger.Warn().Str("target", address).Msg("target is listed twice, collecting once")
-			continue
-		}
-		addresses = append(addresses, address)
-		t := m.openTarget(&s.source, address)
-		t.number, t.logger = len(s.targets), logger.With().Str("target", address).Logger()
-		s.targets = append(s.targets, t)
-		done = append(done, t.slots.next(now)-1)
-	}
-	if len(s.targets) == 0 {
-		done = []int64{s.slots.next(now) - 1}
-	}
-	s.rounds = newRounds(done, func(at time.Time) {
+	s := &schedule{manager: m, source: src, logger: m.options.Logger.With().Str("source", src.Name).Logger()}
+	s.stop, s.stopNow = context.WithCancel(m.stop)
+	s.rounds = newRounds(func(at time.Time) {
 		if m.options.OnRound != nil {
 			m.options.OnRound(src.Name, at)
 		}
 	})
-	for _, t := range s.targets {
-		t.rounds = s.rounds
+	s.running.Go(s.rounds.run)
+	s.mu.found = make([][]Group, 1+len(src.Discoveries))
+	s.announce(0, []Group{{Targets: src.Targets}})
+	for i, d := range src.Discoveries {
+		s.running.Go(func() {
+			d.Run(s.stop, func(groups []Group) { s.announce(1+i, groups) })
+		})
 	}
 	return s
 }
 
-func (m *Manager) openTarget(src *Source, address string) *target {
-	labels := targetLabels(*src, address)
-	return &target{
-		source: src,
-		id: source.Target{
-			ID: src.Name + "/" + address, Address: address, Timeout: src.Timeout,
-			Limits: source.Limits{Series: src.Limits.Series, Bytes: src.Limits.Bytes},
-		},
-		labels:  labels,
-		slots:   newSlots(src.Interval, src.Name, address),
-		windows: m.options.Open(labels, src.Interval),
+// announce says what one of those who find targets found, all of it. Targets that are still there go on undisturbed.
+func (s *schedule) announce(who int, groups []Group) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.closed {
+		return
+	}
+	s.mu.found[who] = slices.Clone(groups)
+	wanted, dropped := s.source.resolve(slices.Concat(s.mu.found...))
+	s.tellDropped(dropped)
+	s.apply(wanted)
+}
+
+// tellDropped warns of targets that are left out although relabelling did not ask for it. mu is held.
+func (s *schedule) tellDropped(dropped []Dropped) {
+	for _, d := range dropped {
+		if d.Reason != byRelabelling && !slices.ContainsFunc(s.mu.dropped, func(old Dropped) bool {
+			return old.Reason == d.Reason && old.Labels.Equal(d.Labels)
+		}) {
+			s.logger.Warn().Str("target", d.Labels.Get(addressLabel)).Str("reason", d.Reason).Msg("target is left out")
+		}
+	}
+	s.mu.dropped = dropped
+}
+
+// apply stops the targets that are not wanted any more and starts those that are new. mu is held.
+func (s *schedule) apply(wanted []resolved) {
+	old := map[string]*target{}
+	for _, t := range s.mu.targets {
+		old[t.id.ID] = t
+	}
+	next := make([]*target, len(wanted))
+	for i, w := range wanted {
+		if t := old[w.id]; t != nil && t.id.Address == w.address && t.labels.Equal(w.labels) {
+			next[i] = t
+			delete(old, w.id)
+		}
+	}
+	s.rounds.hold() // a round is not over because some targets left before others came
+	for _, t := range s.mu.targets {
+		if old[t.id.ID] == t {
+			t.leave()
+		}
+	}
+	now := time.Now()
+	for i, w := range wanted {
+		if next[i] == nil {
+			next[i] = s.start(w, now)
+		}
+	}
+	s.mu.targets = next
+	s.keepIdle(now)
+	s.rounds.release()
+}
+
+// start opens a target and begins to collect from it, at its first slot after now.
+func (s *schedule) start(w resolved, now time.Time) *target {
+	m, src := s.manager, &s.source
+	limits := source.Limits{Series: src.Limits.Series, Bytes: src.Limits.Bytes}
+	var relabel *relabeller
+	if len(src.MetricRelabel) > 0 {
+		relabel = newRelabeller(src.MetricRelabel)
+		limits.Series = 0 // it is not known yet which of them are wanted
+	}
+	t := &target{
+		source:  src,
+		id:      source.Target{ID: w.id, Address: w.address, Timeout: src.Timeout, Limits: limits},
+		labels:  w.labels,
+		slots:   newSlots(src.Interval, src.Name, w.address),
+		rounds:  s.rounds,
+		windows: m.options.Open(w.labels, src.Interval),
 		observe: m.options.OnCollect,
-		columns: columns{target: labels, limits: src.Limits},
-		health:  newHealth(labels),
+		logger:  s.logger.With().Str("target", w.address).Logger(),
+		columns: columns{target: w.labels, honor: src.HonorLabels, relabel: relabel, limits: src.Limits},
+		health:  newHealth(w.labels),
 		working: &m.collects,
 		status: Status{
-			Source: src.Name, Job: src.Job, Target: address, Labels: labels,
+			Source: src.Name, Job: src.Job, Target: w.address, Labels: w.labels, Discovered: w.discovered,
 			Interval: src.Interval, Timeout: src.Timeout, Health: Unknown,
 		},
 	}
+	s.rounds.join(w.id, t.slots.next(now)-1)
+	t.runner = begin(s.stop, &m.collects, t.run)
+	return t
 }
 
-// tick ends the slots of a source without targets, so that its rules are evaluated all the same.
-func (s *schedule) tick(stop context.Context) {
+// leave ends a target that is gone. Its series go with it: that somebody took it away is no failure of it.
+func (t *target) leave() {
+	t.runner.end()
+	t.rounds.leave(t.id.ID)
+	t.windows.Close()
+}
+
+// keepIdle has slots ended as long as there is no target. mu is held.
+func (s *schedule) keepIdle(now time.Time) {
+	switch {
+	case len(s.mu.targets) == 0 && s.mu.idle == nil:
+		slots := newSlots(s.source.Interval, s.source.Name, idleTarget)
+		s.rounds.join(idleTarget, slots.next(now)-1)
+		s.mu.idle = begin(s.stop, &s.manager.collects, func(stop context.Context) { s.tick(stop, slots) })
+	case len(s.mu.targets) > 0 && s.mu.idle != nil:
+		s.mu.idle.end()
+		s.rounds.leave(idleTarget)
+		s.mu.idle = nil
+	}
+}
+
+// tick ends the slots of a source without targets.
+func (s *schedule) tick(stop context.Context, slots slots) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for slot := s.rounds.doneBy(0) + 1; ; slot = max(slot+1, s.slots.next(time.Now())) {
-		timer.Reset(min(time.Until(s.slots.time(slot)), s.slots.interval))
+	for slot := s.rounds.doneBy(idleTarget) + 1; ; slot = max(slot+1, slots.next(time.Now())) {
+		timer.Reset(min(time.Until(slots.time(slot)), slots.interval))
 		select {
 		case <-timer.C:
-			s.rounds.end(0, slot, s.slots.time(slot))
+			s.rounds.end(idleTarget, slot, slots.time(slot))
 		case <-stop.Done():
 			return
 		}
 	}
+}
+
+// remove ends a source that is not configured any more, with the series of its targets.
+func (s *schedule) remove() {
+	s.stopNow()
+	s.mu.Lock()
+	s.mu.closed = true
+	for _, t := range s.mu.targets {
+		t.leave()
+	}
+	if s.mu.idle != nil {
+		s.mu.idle.end()
+	}
+	s.mu.Unlock()
+	s.close()
+}
+
+// close tells the rounds that are over and waits for those who found targets. Nobody collects any more.
+func (s *schedule) close() {
+	s.stopNow()
+	s.rounds.close()
+	s.running.Wait()
+}
+
+// statuses are copies of the targets' statuses.
+func (s *schedule) statuses() (list []Status) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.mu.targets {
+		list = append(list, t.snapshot())
+	}
+	return list
+}
+
+func (s *schedule) droppedTargets() []Dropped {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.mu.dropped)
+}
+
+// runner is a goroutine that can be ended and waited for.
+type runner struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// begin runs a goroutine that ends with its context; all counts it too.
+func begin(ctx context.Context, all *sync.WaitGroup, run func(context.Context)) *runner {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &runner{cancel, make(chan struct{})}
+	all.Go(func() {
+		defer close(r.done)
+		run(ctx)
+	})
+	return r
+}
+
+func (r *runner) end() {
+	r.cancel()
+	<-r.done
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/prometheus/model/relabel"
 	"github.com/rs/zerolog"
 
 	"github.com/tocsinhq/tocsin/sdk/frame"
@@ -46,21 +47,36 @@ type Collector interface {
 	Collect(ctx context.Context, t source.Target) (source.Collection, error)
 }
 
-// Source is one configured source.
-type Source struct {
-	Name      string // http.gateway
-	Job       string // the label job of its series
-	Collector Collector
-	Targets   []string
-	Interval  time.Duration
-	Timeout   time.Duration // 0: the interval; longer than the interval: the interval
-	Labels    map[string]string
-	Limits    Limits
+// Discovery finds targets.
+type Discovery interface {
+	// Run announces all groups that there are, each time they change, until ctx ends. Until the first announcement
+	// the discovery has found nothing; what it cannot read it does not announce, so that targets stay.
+	Run(ctx context.Context, announce func([]Group))
 }
 
-// Limits bound what one page may bring. What is over a limit is left out and said; zero is unlimited.
+// Source is one configured source.
+type Source struct {
+	Name        string // http.gateway
+	Version     string // of the configuration of everything but Targets: what [Manager.Apply] goes by
+	Job         string // the label job of its series
+	Collector   Collector
+	Targets     []string
+	Discoveries []Discovery
+	Interval    time.Duration
+	Timeout     time.Duration // 0: the interval; longer than the interval: the interval
+	Labels      map[string]string
+	HonorLabels bool // a page's label wins over the target's of the same name, which else goes on as exported_NAME
+
+	Relabel       []*relabel.Config // of targets, before anything is collected
+	MetricRelabel []*relabel.Config // of series, before limits apply
+	Limits        Limits
+}
+
+// Limits bound what a source may bring. What is over a limit is left out and said; zero is unlimited.
 type Limits struct {
-	Series      int   // on a page
+	Fail        bool  // a page over a limit fails the collection, as in Prometheus, instead of being kept in part
+	Targets     int   // after relabelling
+	Series      int   // on a page, after relabelling
 	Bytes       int64 // of a page, uncompressed
 	Labels      int   // of a series, the target's own included
 	LabelNames  int   // bytes of a label's name
@@ -83,12 +99,11 @@ type Manager struct {
 
 	mu      sync.Mutex
 	started bool        // guarded by mu
-	sources []*schedule // guarded by mu; not changed after Start
+	sources []*schedule // guarded by mu; replaced as a whole, never changed in place
 
 	stop     context.Context // done when Stop is called
 	stopNow  context.CancelFunc
 	collects sync.WaitGroup // targets and their collections
-	rounds   sync.WaitGroup
 }
 
 // New returns a manager that does nothing yet.
@@ -100,11 +115,7 @@ func New(o Options) *Manager {
 
 // Start begins to collect. All sources are checked before anything is opened.
 func (m *Manager) Start(sources []Source) error {
-	var faults []error
-	for _, s := range sources {
-		faults = append(faults, s.check())
-	}
-	if err := errors.Join(faults...); err != nil {
+	if err := check(sources); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -116,20 +127,63 @@ func (m *Manager) Start(sources []Source) error {
 		return errors.New("start scraping: it was stopped")
 	}
 	m.started = true
-	now := time.Now()
 	for _, s := range sources {
-		m.sources = append(m.sources, m.open(s, now))
-	}
-	for _, s := range m.sources {
-		m.rounds.Go(s.rounds.run)
-		for _, t := range s.targets {
-			m.collects.Go(func() { t.run(m.stop) })
-		}
-		if len(s.targets) == 0 {
-			m.collects.Go(func() { s.tick(m.stop) })
-		}
+		m.sources = append(m.sources, m.open(s))
 	}
 	return nil
+}
+
+// Apply makes the sources those of a new configuration. All are checked before anything is touched. A source with the
+// same Name, Version and Collector goes on, and so do those of its targets that are still there; windows of targets that
+// are opened again with the same labels go on with the samples they had.
+func (m *Manager) Apply(sources []Source) error {
+	if err := check(sources); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.started || m.stop.Err() != nil {
+		return errors.New("change sources: scraping does not run")
+	}
+	old := map[string]*schedule{}
+	for _, s := range m.sources {
+		old[s.source.Name] = s
+	}
+	kept := map[string]bool{}
+	for _, s := range sources {
+		if o := old[s.Name]; o != nil && o.source.Version == s.Version && o.source.Collector == s.Collector {
+			kept[s.Name] = true
+		}
+	}
+	for name, s := range old {
+		if !kept[name] {
+			s.remove()
+		}
+	}
+	next := make([]*schedule, len(sources))
+	for i, s := range sources {
+		if kept[s.Name] {
+			next[i] = old[s.Name]
+			next[i].announce(0, []Group{{Targets: s.Targets}})
+			continue
+		}
+		next[i] = m.open(s)
+	}
+	m.sources = next
+	return nil
+}
+
+func check(sources []Source) error {
+	var faults []error
+	names := map[string]bool{}
+	for _, s := range sources {
+		faults = append(faults, s.check())
+		if names[s.Name] {
+			faults = append(faults, fmt.Errorf("source %s is there twice", s.Name))
+		}
+		names[s.Name] = true
+	}
+	return errors.Join(faults...)
 }
 
 func (s *Source) check() error {
@@ -147,20 +201,16 @@ func (s *Source) check() error {
 // Stop ends all collections and waits for them, at most until ctx is done. Windows that the manager opened stay as
 // they are: after a stop the engine may still evaluate. Rounds that were over are told before Stop returns.
 func (m *Manager) Stop(ctx context.Context) error {
-	m.mu.Lock() // a Start that is under way ends first
+	m.mu.Lock() // a Start or Apply that is under way ends first
 	m.stopNow()
 	m.mu.Unlock()
 	done := make(chan struct{})
 	go func() { // ends when the last collector returns
 		defer close(done)
 		m.collects.Wait()
-		m.mu.Lock()
-		sources := m.sources
-		m.mu.Unlock()
-		for _, s := range sources {
-			s.rounds.close()
+		for _, s := range m.schedules() {
+			s.close()
 		}
-		m.rounds.Wait()
 	}()
 	select {
 	case <-done:
@@ -168,4 +218,10 @@ func (m *Manager) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("stop scraping: collections are still running: %w", context.Cause(ctx))
 	}
+}
+
+func (m *Manager) schedules() []*schedule {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sources
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,8 @@ type windows struct {
 	mu   sync.Mutex
 	rows []string
 	page frame.Frame // the last one
+
+	closed bool
 }
 
 func (w *windows) Append(page, health frame.Frame) error {
@@ -37,7 +40,11 @@ func (w *windows) Miss(health frame.Frame) {
 	w.rows = append(w.rows, fmt.Sprintf("%s miss health %v", stamp(time.UnixMilli(health.Time)), health.Values))
 }
 
-func (w *windows) Close() {}
+func (w *windows) Close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+}
 
 func stamp(t time.Time) string { return t.UTC().Format("05.000") }
 
@@ -70,6 +77,13 @@ func newBench() *bench {
 		},
 	})
 	return b
+}
+
+func (b *bench) rowsOf(instance string) []string {
+	w := b.windows[instance]
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.rows)
 }
 
 func (b *bench) start(t *testing.T, sources ...Source) {
@@ -117,12 +131,12 @@ func TestEveryTargetOnceASlot(t *testing.T) {
 		pass(30*time.Second - time.Nanosecond)
 		b.halt(t)
 		for _, target := range targets {
-			w := b.windows[target]
-			if len(w.rows) != 3 {
-				t.Fatalf("%s: %d rows, want 3: %v", target, len(w.rows), w.rows)
+			rows := b.rowsOf(target)
+			if len(rows) != 3 {
+				t.Fatalf("%s: %d rows, want 3: %v", target, len(rows), rows)
 			}
 			offset := newSlots(10*time.Second, "http.gw", target).offset
-			for i, row := range w.rows {
+			for i, row := range rows {
 				at := time.UnixMilli((time.Duration(i)*10*time.Second + offset).Milliseconds())
 				if !strings.HasPrefix(row, stamp(at)+" page [42] health [1 0 1 1 ") {
 					t.Errorf("%s row %d: %s, want it at %s", target, i, row, stamp(at))
@@ -173,11 +187,11 @@ func TestHangingTarget(t *testing.T) {
 		if gw < want || other != 4 {
 			t.Errorf("%d rounds of the hanging source, want %d; %d of the other, want 4: %v", gw, want, other, b.rounds)
 		}
-		rows := b.windows["hangs:1"].rows
+		rows := b.rowsOf("hangs:1")
 		if len(rows) != 4 || !strings.HasSuffix(rows[0], "miss health [0 4 0 0 0]") || !strings.HasSuffix(rows[1], "miss health [0 0 0 0 0]") {
 			t.Errorf("rows of the hanging target: %q", rows)
 		}
-		if n := len(b.windows["fine:1"].rows); n != 4 {
+		if n := len(b.rowsOf("fine:1")); n != 4 {
 			t.Errorf("%d rows of the other target, want 4", n)
 		}
 		for _, s := range b.Targets() {
@@ -187,7 +201,7 @@ func TestHangingTarget(t *testing.T) {
 		}
 		close(free)
 		pass(10 * time.Second)
-		rows = b.windows["hangs:1"].rows
+		rows = b.rowsOf("hangs:1")
 		if !strings.Contains(rows[len(rows)-1], "page [42]") {
 			t.Errorf("after it came back: %q", rows)
 		}
@@ -222,8 +236,8 @@ func TestFailures(t *testing.T) {
 				if s.Health != Down || !strings.Contains(s.LastError, name) {
 					t.Errorf("status %+v", s)
 				}
-				if !strings.Contains(b.windows["a:1"].rows[0], "miss health [0 ") {
-					t.Errorf("rows %q", b.windows["a:1"].rows)
+				if !strings.Contains(b.rowsOf("a:1")[0], "miss health [0 ") {
+					t.Errorf("rows %q", b.rowsOf("a:1"))
 				}
 				if len(b.rounds) == 0 || len(b.seen) == 0 || b.seen[0].Err == nil {
 					t.Errorf("rounds %v, seen %v", b.rounds, b.seen)
@@ -262,7 +276,7 @@ func TestStopWaits(t *testing.T) {
 		}
 		close(free)
 		b.halt(t)
-		if rows := b.windows["a:1"].rows; len(rows) != 0 {
+		if rows := b.rowsOf("a:1"); len(rows) != 0 {
 			t.Errorf("a collection that the stop broke off left rows: %q", rows)
 		}
 	})

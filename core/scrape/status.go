@@ -18,12 +18,14 @@ const (
 
 // Status is what is known about a target.
 type Status struct {
-	Source   string
-	Job      string
-	Target   string       // as configured
-	Labels   frame.Labels // on all its series
-	Interval time.Duration
-	Timeout  time.Duration
+	Source string
+	Job    string
+	Target string       // what the source is asked for
+	Labels frame.Labels // on all its series
+
+	Discovered frame.Labels // before relabelling
+	Interval   time.Duration
+	Timeout    time.Duration
 
 	Health       Health
 	LastError    string // empty after a good collection
@@ -34,16 +36,20 @@ type Status struct {
 	Skipped      uint64 // slots without a collection, because the one before took too long
 }
 
-// Targets lists all targets, by source and then as they are configured.
+// Targets lists all targets, by source and then as they are configured or found.
 func (m *Manager) Targets() []Status {
-	m.mu.Lock()
-	sources := m.sources
-	m.mu.Unlock()
 	var list []Status
-	for _, s := range sources {
-		for _, t := range s.targets {
-			list = append(list, t.snapshot())
-		}
+	for _, s := range m.schedules() {
+		list = append(list, s.statuses()...)
+	}
+	return list
+}
+
+// Dropped lists the targets that are not collected from, because relabelling drops them or for another reason.
+func (m *Manager) Dropped() []Dropped {
+	var list []Dropped
+	for _, s := range m.schedules() {
+		list = append(list, s.droppedTargets()...)
 	}
 	return list
 }

@@ -23,9 +23,9 @@ type target struct {
 	id      source.Target
 	labels  frame.Labels
 	slots   slots
-	number  int // among the targets of the source
 	rounds  *rounds
 	windows Windows
+	runner  *runner
 	observe func(Observation)
 	logger  zerolog.Logger
 
@@ -50,7 +50,7 @@ type result struct {
 func (t *target) run(stop context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for slot := t.rounds.doneBy(t.number) + 1; ; {
+	for slot := t.rounds.doneBy(t.id.ID) + 1; ; {
 		// A clock that was set back must not stop the collections: the rows go on from where they were.
 		timer.Reset(min(time.Until(t.slots.time(slot)), t.slots.interval))
 		select {
@@ -62,7 +62,7 @@ func (t *target) run(stop context.Context) {
 		if stop.Err() != nil {
 			return
 		}
-		t.rounds.end(t.number, slot, at)
+		t.rounds.end(t.id.ID, slot, at)
 		next := max(slot+1, t.slots.next(time.Now()))
 		if skipped := next - slot - 1; skipped > 0 {
 			t.skip(skipped)
@@ -164,10 +164,13 @@ func (t *target) keep(at time.Time, r result) error {
 	row, added := t.columns.row(page)
 	note := t.columns.left
 	if note != left && note != "" {
-		t.logger.Warn().Str("left_out", note).Msg("page kept in part")
+		t.logger.Warn().Str("left_out", note).Msg("page over its limits")
 	}
 	if r.collection.Truncated {
 		note = "the source left out what was over its limits"
+	}
+	if note != "" && t.source.Limits.Fail {
+		return fmt.Errorf("%s (limit_action = \"fail\")", note)
 	}
 	health := t.health.good(at.UnixMilli(), r.took, len(page.Values), len(row.Values), added)
 	if err := t.windows.Append(row, health); err != nil {

@@ -1,6 +1,7 @@
 package httpsource
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -12,7 +13,8 @@ type endpoint struct {
 	socket string // path of a unix socket to dial instead of the host; "" for none
 }
 
-// endpointOf reads a target as configured: host:port, a URL, or unix:/path/of/socket.
+// endpointOf reads a target: host:port, a URL (also //host:port/path, whose scheme is the configured one), or
+// unix:/path/of/socket.
 func (s *settings) endpointOf(address string) (endpoint, error) {
 	u := &url.URL{Scheme: s.Scheme, Host: address, Path: s.Path}
 	var socket string
@@ -23,11 +25,12 @@ func (s *settings) endpointOf(address string) (endpoint, error) {
 			return endpoint{}, fmt.Errorf("target %q: a unix socket is written unix:/path/of/socket", address)
 		}
 		u.Host = "localhost"
-	case strings.Contains(address, "://"):
+	case strings.Contains(address, "://"), strings.HasPrefix(address, "//"):
 		var err error
 		if u, err = url.Parse(address); err != nil {
 			return endpoint{}, fmt.Errorf("target is no URL: %w", err)
 		}
+		u.Scheme = cmp.Or(u.Scheme, s.Scheme)
 		if u.Scheme != "http" && u.Scheme != "https" {
 			return endpoint{}, fmt.Errorf("target %q: scheme %q is not supported, write http:// or https://", u.Redacted(), u.Scheme)
 		}
