@@ -15,6 +15,7 @@ type reader struct {
 	start  int64
 	end    int64
 	window int64
+	stale  bool // with stale markers
 
 	cut     cut
 	samples samples
@@ -31,6 +32,7 @@ type cut struct {
 	oldest  int64  // a baseline must be younger
 	ref     uint32 // of the rows' times (or, reduced, of the newest one) in out.Times
 	fresh   bool   // its target answered
+	gaps    bool   // a collection failed between the rows, and readers want to know
 
 	band  *band // the fields below are for this band
 	at    int   // position of row lo
@@ -38,7 +40,8 @@ type cut struct {
 }
 
 func (r *reader) begin(in *input, out *abi.Input, at int64, known uint32) {
-	r.out, r.known, r.start, r.end, r.window = out, known, at-in.window, at, in.window
+	r.out, r.known, r.window, r.stale = out, known, in.window, in.query.Stale
+	r.start, r.end = at-in.window, at-in.query.Until.Milliseconds()
 	out.Series, out.Spans, out.TimeRef = out.Series[:0], out.Spans[:0], out.TimeRef[:0]
 	out.Flags, out.Times, out.Values = out.Flags[:0], out.Times[:0], out.Values[:0]
 	out.Start, out.End = r.start, r.end
@@ -73,6 +76,7 @@ func (r *reader) slice(s *slab, fresh bool) {
 		r.out.Times = append(r.out.Times, s.time(row))
 	}
 	r.cut = c
+	r.cut.gaps = r.stale && r.interrupted()
 }
 
 // lookback is how old a baseline may be at the start of a window.
@@ -115,6 +119,10 @@ func (r *reader) series(index, id uint32, slot *slot) {
 		flags |= abi.FlagMissing | abi.FlagEnded
 	}
 	if !r.whole(slot) {
+		if r.stale && slot.own == nil {
+			r.marked(index, slot, flags)
+			return
+		}
 		r.pieces(index, id, slot, flags)
 		return
 	}
@@ -135,7 +143,7 @@ func (r *reader) series(index, id uint32, slot *slot) {
 // every series nearly always; it tells whether the series is so.
 func (r *reader) whole(slot *slot) bool {
 	c := &r.cut
-	if slot.own != nil || c.lo == c.hi || slot.end < c.hi {
+	if slot.own != nil || c.lo == c.hi || slot.end < c.hi || c.gaps {
 		return false
 	}
 	from := c.lo

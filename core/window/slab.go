@@ -24,6 +24,7 @@ type slab struct {
 	times  []int64 // Unix milliseconds, a ring of rows
 	oldest uint32  // row whose time is still known
 	last   int64   // time of the newest row
+	misses []miss  // failed collections between rows, oldest first
 
 	// series
 	slots     []slot

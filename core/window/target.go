@@ -66,6 +66,7 @@ func (t *Target) Miss(health frame.Frame) {
 		return
 	}
 	t.answer.ok = false
+	t.page.missed(health.Time)
 	if err := health.Check(); err != nil {
 		t.store.logger.Error().Err(err).Stringer("target", t.labels).Msg("health series dropped")
 		return

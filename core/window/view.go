@@ -16,8 +16,10 @@ type Query struct {
 	Matchers  []*labels.Matcher
 	Except    [][]*labels.Matcher // series for which all matchers of one of these hold are left out
 	Window    time.Duration
+	Until     time.Duration // how long before the evaluation the window ends, shorter than Window
 	Reduce    abi.Reduce
 	ReduceArg float64 // the quantile, 0 to 1
+	Stale     bool    // raw samples are followed by Prometheus' stale marker where the series was gone or not seen
 }
 
 // window is in milliseconds.
