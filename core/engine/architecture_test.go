@@ -33,6 +33,7 @@ var ours = []struct {
 	{"core/route", []string{"sdk/frame", "core/alert"}, "pure decisions over alerts"},
 	{"core/delivery", []string{"sdk/frame", "sdk/notifier", "core/alert"}, "the ledger knows groups of alerts and receivers, not how they came about"},
 	{"core/journal", []string{"sdk/frame", "core/alert"}, "it writes decisions down"},
+	{"core/silence", nil, "it knows which silences there are, not what they do"},
 	{"core/state", nil, "it stores bytes"},
 	{"core/pluginhost", []string{"sdk"}, "it runs plugins and does not know what for"},
 	{"core/api", nil, "it is told what to show by funcs"},
