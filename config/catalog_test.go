@@ -92,8 +92,8 @@ func (c testCatalog) Module(name string) (ModuleSchema, error) {
 			Above float64 `param:"above" required:"true" doc:"the bound"`
 		}{}, "param")
 		return ModuleSchema{Params: params, Inputs: []ModuleInput{
-			{Name: "value", DefaultSelect: "up", DefaultWindow: time.Minute},
-			{Name: "baseline", Optional: true},
+			{Name: "value", DefaultSelect: "up", DefaultWindow: time.Minute, Reduce: []string{"avg", "rate"}},
+			{Name: "baseline", Optional: true, Like: "value", DefaultWindow: time.Hour},
 		}}, err
 	}
 	return ModuleSchema{}, fmt.Errorf("rule module %q: %w", name, ErrUnknown)

@@ -52,6 +52,8 @@ type ModuleInput struct {
 	DefaultSelect     string        // "": a rule must say what to select
 	DefaultWindow     time.Duration // 0: a rule must say how long
 	Optional          bool          // the module can do without
+	Like              string        // an earlier input whose series it reads where the rule does not select others
+	Reduce            []string      // reductions that a rule may choose from; none: it has no choice
 }
 
 // Range is a place in a configuration file. Lines and columns count from 1, columns in characters; the end is exclusive.

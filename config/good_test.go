@@ -129,6 +129,12 @@ func TestDefaults(t *testing.T) {
 		Rules: []Rule{{
 			Name: "Down", Module: "threshold", OnMissing: OnMissingUnknown, Params: json.RawMessage(`{"above":0}`),
 			Inputs: []Input{{Name: "value", Select: "up", Matchers: matchers("__name__", "=", "up"), Window: time.Minute}},
+		}, {
+			Name: "Falls", Module: "threshold", OnMissing: OnMissingUnknown, Params: json.RawMessage(`{"above":0}`),
+			Inputs: []Input{
+				{Name: "value", Select: "up", Matchers: matchers("__name__", "=", "up"), Window: time.Minute, Reduce: "rate"},
+				{Name: "baseline", Select: "up", Matchers: matchers("__name__", "=", "up"), Window: time.Hour},
+			},
 		}},
 		Notifiers: []Notifier{{Kind: "webhook", Name: "ops", SendResolved: true, Settings: json.RawMessage(`{"url":"https://ops.example.org/alerts"}`)}},
 		Route:     &Route{To: []string{"webhook.ops"}, GroupWait: 30 * time.Second, GroupInterval: 5 * time.Minute, RepeatInterval: 4 * time.Hour},

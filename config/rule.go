@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -44,7 +45,8 @@ type Input struct {
 	Select   string
 	Matchers []*labels.Matcher
 	Window   time.Duration
-	Range    Range `json:"-"` // of the rule where the module's defaults are used
+	Reduce   string // how the samples become one value each; "": as the module says
+	Range    Range  `json:"-"` // of the rule where the module's defaults are used
 }
 
 // moduleAnswer is what the catalog said about a module.
@@ -196,7 +198,7 @@ func (l *loader) inputs(b body, module *ModuleSchema) (all []Input) {
 			}
 			declared = module.Inputs[i]
 		}
-		byName[name] = l.input(block, declared)
+		byName[name] = l.input(block, declared, module != nil)
 		order = append(order, name)
 	}
 	if module == nil {
@@ -210,9 +212,14 @@ func (l *loader) inputs(b body, module *ModuleSchema) (all []Input) {
 		if !ok && !unknown { // one complaint about a misspelt name is enough
 			in, ok = l.defaultInput(b, declared)
 		}
-		if ok {
-			all = append(all, in)
+		if !ok {
+			continue
 		}
+		if in.Select == "" && declared.Like != "" {
+			in.Select, in.Matchers = byName[declared.Like].Select, byName[declared.Like].Matchers
+		}
+		byName[declared.Name] = in
+		all = append(all, in)
 	}
 	return all
 }
@@ -224,8 +231,8 @@ func inputNames(m ModuleSchema) (names []string) {
 	return names
 }
 
-func (l *loader) input(block *hcl.Block, declared ModuleInput) Input {
-	b := l.open(block, []string{"select", "window"})
+func (l *loader) input(block *hcl.Block, declared ModuleInput, known bool) Input {
+	b := l.open(block, []string{"select", "window", "reduce"})
 	in := Input{Name: declared.Name, Select: declared.DefaultSelect, Window: declared.DefaultWindow, Range: rangeOf(headerRange(block))}
 	selected, ok := b.itemOf("select")
 	switch {
@@ -234,8 +241,14 @@ func (l *loader) input(block *hcl.Block, declared ModuleInput) Input {
 		in.Matchers, _ = l.selector(selected)
 	case !b.has("select") && in.Select != "":
 		in.Matchers, _ = l.selector(item{text: in.Select, expr: hcl.StaticExpr(cty.DynamicVal, headerRange(block))})
-	default:
+	case declared.Like == "" || b.has("select"):
 		b.require("select", "a PromQL selector of the series to read.")
+	}
+	if chosen, ok := b.itemOf("reduce"); ok {
+		in.Reduce = chosen.text
+		if known {
+			l.checkReduce(b, chosen, declared)
+		}
 	}
 	in.Window = b.duration("window", in.Window, leastInterval)
 	if in.Window == 0 {
@@ -244,9 +257,23 @@ func (l *loader) input(block *hcl.Block, declared ModuleInput) Input {
 	return in
 }
 
+// checkReduce complains about a reduction that the module does not leave to rules.
+func (l *loader) checkReduce(b body, chosen item, declared ModuleInput) {
+	switch {
+	case slices.Contains(declared.Reduce, chosen.text):
+	case len(declared.Reduce) == 0:
+		l.errorf(b.nameAt("reduce"), "No choice of reduce", "The module decides how input %q is read. Remove reduce.", declared.Name)
+	default:
+		l.errorf(chosen.expr.Range(), "Unknown reduction", "%q is not one of %s.%s", chosen.text, strings.Join(declared.Reduce, ", "), didYouMean(chosen.text, declared.Reduce))
+	}
+}
+
 // defaultInput is an input that the rule does not mention, by the module's defaults.
 func (l *loader) defaultInput(b body, declared ModuleInput) (Input, bool) {
 	at := headerRange(b.block)
+	if declared.Like != "" && !declared.Optional && declared.DefaultWindow != 0 {
+		return Input{Name: declared.Name, Window: declared.DefaultWindow, Range: rangeOf(at)}, true
+	}
 	if declared.DefaultSelect == "" || declared.DefaultWindow == 0 {
 		if !declared.Optional {
 			l.errorf(at, "Missing input", "The module needs an input %q%s Add a block: input %q { … } with select and window.", declared.Name, purpose(declared.Description), declared.Name)

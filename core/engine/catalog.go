@@ -76,6 +76,7 @@ func (c *catalog) Module(name string) (config.ModuleSchema, error) {
 		}
 		result.Inputs = append(result.Inputs, config.ModuleInput{
 			Name: in.Name, Description: in.Description, DefaultSelect: in.DefaultMatch, DefaultWindow: time.Duration(window), Optional: in.Optional,
+			Like: in.Like, Reduce: in.ReduceChoices,
 		})
 	}
 	return result, nil

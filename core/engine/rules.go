@@ -104,9 +104,10 @@ func bind(r config.Rule, manifest abi.Manifest) ([]window.Query, []string, error
 			return nil, nil, fmt.Errorf("module %s needs an input %q: add a block input %q { select = … window = … }", r.Module, declared.Name, declared.Name)
 		}
 		delete(configured, declared.Name)
-		reduce, known := abi.ParseReduce(declared.Reduce)
+		how := cmp.Or(in.Reduce, declared.Reduce)
+		reduce, known := abi.ParseReduce(how)
 		if !known {
-			return nil, nil, fmt.Errorf("module %s, input %q asks for reduce %q, which this engine does not know", r.Module, declared.Name, declared.Reduce)
+			return nil, nil, fmt.Errorf("module %s, input %q asks for reduce %q, which this engine does not know", r.Module, declared.Name, how)
 		}
 		queries = append(queries, window.Query{Matchers: in.Matchers, Window: in.Window, Reduce: reduce, ReduceArg: declared.ReduceArg})
 		names = append(names, declared.Name)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 	"github.com/tocsinhq/tocsin/sdk/schema"
@@ -48,7 +49,8 @@ func Manifest(r Rule) (abi.Manifest, error) {
 	}
 	if d, ok := r.(Describer); ok {
 		info := d.Describe()
-		m.Name, m.Version, m.Description, m.Outputs.Labels = info.Name, info.Version, info.Description, info.Labels
+		m.Name, m.Version, m.Description = info.Name, info.Version, info.Description
+		m.Outputs = abi.ManifestOutputs{Labels: info.Labels, Severities: info.Severities}
 	}
 	block, err := schema.OfTag(r, "param")
 	if err != nil {
@@ -83,12 +85,16 @@ func inputOf(f reflect.StructField) (abi.ManifestInput, error) {
 	in := abi.ManifestInput{
 		Name: f.Tag.Get("input"), Description: f.Tag.Get("doc"), Reduce: f.Tag.Get("reduce"),
 		DefaultMatch: f.Tag.Get("select"), DefaultRange: f.Tag.Get("window"), Optional: f.Tag.Get("optional") == "true",
+		Like: f.Tag.Get("like"),
 	}
 	if in.Name == "" || !f.IsExported() {
 		return in, fmt.Errorf("an input needs a tag input:\"name\" and an exported field")
 	}
 	if _, ok := abi.ParseReduce(in.Reduce); !ok {
 		return in, fmt.Errorf("reduce %q does not exist", in.Reduce)
+	}
+	if choices := f.Tag.Get("choices"); choices != "" {
+		in.ReduceChoices = strings.Split(choices, ",")
 	}
 	if arg := f.Tag.Get("reduce_arg"); arg != "" {
 		var err error

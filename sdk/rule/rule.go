@@ -50,6 +50,7 @@ type Info struct {
 	Version     string
 	Description string
 	Labels      []string // that verdicts may carry besides those of the series
+	Severities  []string // what the numbers given to [Detail.Severity] mean, the mildest first
 }
 
 // Describer is a rule that describes its module.

@@ -18,6 +18,25 @@ rule "C" {
     window = "5m"
   }
 }
+rule "E" {
+  module = "error_rate"
+  input "requests" {
+    select = "a"
+    window = "5m"
+    reduce = "avg"
+  }
+}
+rule "F" {
+  module = "threshold"
+  params { above = 1 }
+  input "value" { reduce = "raet" }
+}
+rule "G" {
+  module = "threshold"
+  params { above = 1 }
+  input "baseline" {}
+  input "other" {}
+}
 rule "D" {
   params {}
   params {}

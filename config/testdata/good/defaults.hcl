@@ -9,3 +9,10 @@ rule "Down" {
 notifier "webhook" "ops" { url = "https://ops.example.org/alerts" }
 
 route { to = [notifier.webhook.ops] }
+
+rule "Falls" {
+  module = "threshold"
+  input "value" { reduce = "rate" }
+  input "baseline" {}
+  params { above = 0 }
+}

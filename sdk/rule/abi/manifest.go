@@ -43,8 +43,11 @@ type ManifestInput struct {
 	DefaultRange string  `json:"default_range,omitempty"` // a duration such as "5m"
 	MinSamples   int     `json:"min_samples,omitempty"`
 	Optional     bool    `json:"optional,omitempty"`
+	Like         string  `json:"like,omitempty"`   // an input before it whose series it reads, where a rule does not select others
 	Reduce       string  `json:"reduce,omitempty"` // name of a Reduce; "" is raw
 	ReduceArg    float64 `json:"reduce_arg,omitempty"`
+
+	ReduceChoices []string `json:"reduce_choices,omitempty"` // what a rule may choose instead; none: nothing
 }
 
 // ManifestOutputs is what the module may return.
@@ -111,8 +114,13 @@ func (m *Manifest) check() error {
 			return fmt.Errorf("input name %q is not allowed or given twice", in.Name)
 		}
 		seen["input "+in.Name] = true
-		if _, ok := ParseReduce(in.Reduce); !ok {
-			return fmt.Errorf("input %s asks for reduce %q, which is not one of this ABI", in.Name, in.Reduce)
+		for _, how := range append([]string{in.Reduce}, in.ReduceChoices...) {
+			if _, ok := ParseReduce(how); !ok {
+				return fmt.Errorf("input %s asks for reduce %q, which is not one of this ABI", in.Name, how)
+			}
+		}
+		if in.Like != "" && (in.Like == in.Name || !seen["input "+in.Like]) {
+			return fmt.Errorf("input %s is like %q, which is no input before it", in.Name, in.Like)
 		}
 		if in.DefaultRange != "" {
 			if _, err := parseDuration(in.DefaultRange); err != nil {
