@@ -8,8 +8,9 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
-// Input is an input of a rule: a field with the tag `input:"name"`. Further tags: reduce, reduce_arg, select (a PromQL
-// selector, the default), window (a duration, the default), optional, doc.
+// Input is an input of a rule: a field with the tag `input:"name"`. Further tags: reduce, reduce_arg, choices
+// (reductions, separated by commas, that a configuration may choose instead), select (a PromQL selector, the default),
+// like (an input before it whose selector is the default), window (a duration, the default), optional, doc.
 //
 // It holds the series of the evaluation that is running, numbered from 0 to Len()-1.
 type Input struct {
@@ -55,7 +56,13 @@ func (in *Input) Complete() bool { return in.in.TargetsAnswered >= in.in.Targets
 // GroupBy sorts the series into groups that agree in the given labels. Without labels there is one group.
 // Groups that were asked for with the same labels have the same numbers in all inputs of the rule.
 func (in *Input) GroupBy(labels ...string) Groups {
-	return Groups{in.table.group(labels), in.in.Series}
+	return Groups{in.table.group(labels, false), in.in.Series}
+}
+
+// GroupWithout sorts the series into groups that agree in all labels but the given ones. Without [frame.MetricName],
+// series of different metrics that PromQL would match with each other are one group, also across inputs.
+func (in *Input) GroupWithout(labels ...string) Groups {
+	return Groups{in.table.group(labels, true), in.in.Series}
 }
 
 // Match tells the series apart that a matcher selects.
@@ -111,6 +118,22 @@ func (s Series) Times() []int64 {
 	return s.in.in.Times[s.in.in.TimeRef[s.i]:][:span.Count]
 }
 
+// Time is when the last sample was taken, Unix milliseconds; false where there is none.
+func (s Series) Time() (int64, bool) {
+	span := s.in.in.Spans[s.i]
+	if span.Count == 0 {
+		return 0, false
+	}
+	at := s.in.in.TimeRef[s.i]
+	if s.in.in.Reduce == abi.Raw {
+		at += span.Count - 1
+	}
+	if int(at) >= len(s.in.in.Times) {
+		return 0, false
+	}
+	return s.in.in.Times[at], true
+}
+
 // Samples ranges over times (Unix milliseconds) and values of an input that is not reduced.
 func (s Series) Samples() iter.Seq2[int64, float64] {
 	return func(yield func(int64, float64) bool) {
@@ -157,6 +180,9 @@ func (s Series) Missing() bool { return s.flag(abi.FlagMissing) }
 
 // Reset tells whether the counter fell inside the window.
 func (s Series) Reset() bool { return s.flag(abi.FlagReset) }
+
+// Counter tells whether it was exposed as a counter, or as the counting part of a histogram or summary.
+func (s Series) Counter() bool { return s.flag(abi.FlagCounter) }
 
 // Born tells whether the series began inside the window while its target was being scraped: it counts from 0.
 func (s Series) Born() bool { return s.flag(abi.FlagBorn) }

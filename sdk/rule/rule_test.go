@@ -32,6 +32,7 @@ type everything struct {
 	Which   rule.Matcher       `param:"which" default:"job='a'"`
 	In      rule.Input         `input:"in" doc:"what is read" window:"10m" select:"up"`
 	More    rule.Input         `input:"more" reduce:"quantile" reduce_arg:"0.9" optional:"true"`
+	Long    rule.Input         `input:"long" like:"in" window:"1h" reduce:"last" choices:"avg,rate" optional:"true"`
 
 	eval func(e *everything, w rule.Window, out *rule.Verdicts) error
 }
@@ -39,7 +40,7 @@ type everything struct {
 func (e *everything) Eval(w rule.Window, out *rule.Verdicts) error { return e.eval(e, w, out) }
 
 func (e *everything) Describe() rule.Info {
-	return rule.Info{Name: "everything", Version: "2", Description: "all there is"}
+	return rule.Info{Name: "everything", Version: "2", Description: "all there is", Severities: []string{"warning", "critical"}}
 }
 
 func TestManifest(t *testing.T) {
@@ -57,6 +58,7 @@ func TestManifest(t *testing.T) {
 	wantInputs := []abi.ManifestInput{
 		{Name: "in", Description: "what is read", DefaultRange: "10m", DefaultMatch: "up"},
 		{Name: "more", Reduce: "quantile", ReduceArg: 0.9, Optional: true},
+		{Name: "long", Like: "in", DefaultRange: "1h", Reduce: "last", ReduceChoices: []string{"avg", "rate"}, Optional: true},
 	}
 	if diff := cmp.Diff(wantInputs, got.Inputs); diff != "" {
 		t.Error(diff)
@@ -75,7 +77,7 @@ func TestManifest(t *testing.T) {
 	if diff := cmp.Diff(wantTypes, types); diff != "" {
 		t.Error(diff)
 	}
-	if !got.Shared || got.Name != "everything" || got.ABI.Major != 1 {
+	if !got.Shared || got.Name != "everything" || got.ABI.Major != 1 || !slices.Equal(got.Outputs.Severities, []string{"warning", "critical"}) {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -111,6 +113,9 @@ func TestSeries(t *testing.T) {
 		seen = nil
 		for s := range e.In.All() {
 			line := s.Label("job") + s.Label("nobody")
+			if at, ok := s.Time(); ok != (len(s.Values()) > 0) || ok && at != s.Times()[len(s.Times())-1] {
+				t.Errorf("the last sample is of %d, %v", at, ok)
+			}
 			for at, v := range s.Samples() {
 				line += " " + time.Duration((at-ruletest.Start.UnixMilli())*1e6).String() + "=" + strconv.FormatFloat(v, 'g', -1, 64)
 			}
@@ -140,7 +145,7 @@ func TestSeries(t *testing.T) {
 	`}}})
 	x.At(3 * time.Minute)
 	want := []string{
-		"a 0s=1 1m0s=2 2m0s=3 3m0s=4", "holes 0s=1 3m0s=4", "late 3m0s=5 new born", "gone 0s=1 1m0s=2 ended", "reset 0s=5 1m0s=1 reset", "down 0s=1 missing",
+		"a 0s=1 1m0s=2 2m0s=3 3m0s=4", "holes 0s=1 3m0s=4", "late 3m0s=5 new born", "gone 0s=1 1m0s=2 ended", "reset 0s=5 1m0s=1 reset", "down 0s=1 ended missing",
 	}
 	if diff := cmp.Diff(want, seen); diff != "" {
 		t.Error(diff)
@@ -164,11 +169,16 @@ func TestGroupsAndMatches(t *testing.T) {
 		"no label":      {nil, []string{"active {} 15"}},
 		"unknown label": {[]string{"nobody"}, []string{"active {} 15"}},
 		"metric name":   {[]string{"__name__"}, []string{"active {} 15"}},
+		"without one":   {[]string{"!", "path"}, []string{`active {code="500",pod="1"} 1`, `active {code="200",pod="2"} 2`, `active {code="503",pod="1"} 4`, `active {code="200",pod="1"} 8`}},
+		"without all":   {[]string{"!", "path", "pod", "code", "nobody"}, []string{"active {} 15"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			e.eval = func(e *everything, _ rule.Window, out *rule.Verdicts) error {
 				g := e.In.GroupBy(tt.by...)
+				if len(tt.by) > 0 && tt.by[0] == "!" {
+					g = e.In.GroupWithout(tt.by[1:]...)
+				}
 				sums := make([]float64, g.Len())
 				for i := range e.In.Len() {
 					v, _ := e.In.Value(i)
@@ -287,7 +297,7 @@ func TestMistakes(t *testing.T) {
 	if err := s.Series(dict); err != nil {
 		t.Fatal(err)
 	}
-	if code, err := s.Eval(window); code != abi.BadInput || err == nil || !strings.Contains(err.Error(), "0 inputs, the rule has 2") {
+	if code, err := s.Eval(window); code != abi.BadInput || err == nil || !strings.Contains(err.Error(), "0 inputs, the rule has 3") {
 		t.Errorf("a window without inputs: %v, %v", code, err)
 	}
 	if _, err := s.Eval(window[:10]); err == nil {

@@ -11,6 +11,7 @@ type Sum struct {
 	All     float64 // of all series
 	Matched float64 // of those that the matcher selects
 	Series  int     // how many have a value
+	Listed  bool    // the input lists at least one, with or without a value: others of the group are gone
 	Missing bool    // the target of one did not answer: what it would add is not known
 }
 
@@ -24,6 +25,14 @@ func (in *Input) Sums(g Groups, m Matches, into []Sum) []Sum {
 	clear(into)
 	if in.Len() > 0 {
 		in.table.sum(g.grouping, m.yes, in.in, into)
+	}
+	for i := range into {
+		into[i].Listed = into[i].Series > 0
+	}
+	for i, s := range in.in.Spans {
+		if s.Count == 0 {
+			into[g.Of(i)].Listed = true
+		}
 	}
 	if !in.Complete() {
 		for i, flags := range in.in.Flags {

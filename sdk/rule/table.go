@@ -18,7 +18,8 @@ type table struct {
 }
 
 type grouping struct {
-	by        []string
+	labels    []string
+	without   bool // grouped by all labels but these
 	of        []uint32
 	instances []Instance
 }
@@ -28,22 +29,18 @@ type matching struct {
 	yes []bool
 }
 
-// group returns the groups by labels, made at the first call.
-func (t *table) group(labels []string) *grouping {
+// group returns the groups by labels, or by all labels but these, made at the first call.
+func (t *table) group(labels []string, without bool) *grouping {
 	for _, g := range t.groupings {
-		if slices.Equal(g.by, labels) {
+		if g.without == without && slices.Equal(g.labels, labels) {
 			return g
 		}
 	}
-	g := &grouping{by: slices.Clone(labels), of: make([]uint32, t.series.Len())}
+	g := &grouping{labels: slices.Clone(labels), without: without, of: make([]uint32, t.series.Len())}
 	t.groupings = append(t.groupings, g)
-	names := make([]uint32, len(labels))
-	for k, label := range labels {
-		index, ok := t.series.Find(label)
-		if !ok {
-			index = abi.NoIndex
-		}
-		names[k] = index
+	names := t.find(labels)
+	if without {
+		names = t.namesWithout(names)
 	}
 	// Label by label: what agreed so far and agrees in this label too stays together.
 	groups := uint32(1)
@@ -58,6 +55,37 @@ func (t *table) group(labels []string) *grouping {
 		}
 	}
 	return g
+}
+
+// find looks label names up among the strings.
+func (t *table) find(labels []string) []uint32 {
+	names := make([]uint32, len(labels))
+	for k, label := range labels {
+		index, ok := t.series.Find(label)
+		if !ok {
+			index = abi.NoIndex
+		}
+		names[k] = index
+	}
+	return names
+}
+
+// namesWithout lists the names of all labels that any series has, but for some.
+func (t *table) namesWithout(some []uint32) []uint32 {
+	var names []uint32
+	seen := make([]bool, t.series.Strings())
+	for _, name := range some {
+		if name != abi.NoIndex {
+			seen[name] = true
+		}
+	}
+	for p := 0; p < len(t.series.Pairs); p += 2 {
+		if name := t.series.Pairs[p]; !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // split divides groups by the value that their series have for a label, and numbers them anew in the order of their

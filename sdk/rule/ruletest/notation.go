@@ -11,12 +11,22 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
-// series is one line of the notation. A hole is a NaN, the end of the series is ended.
+// series is one line of the notation. A hole is a NaN.
 type series struct {
 	labels frame.Labels
 	values []float64
-	ended  []bool // at this sample the series is stale
+	marks  []mark
 }
+
+// mark says what else is the matter with a sample.
+type mark uint8
+
+const (
+	sampled mark = iota
+	stale        // the target answered without the series
+	down         // the target did not answer
+	removed      // the target is no longer configured
+)
 
 // parse reads series in the notation of Prometheus' rule tests:
 // https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules/#series
@@ -86,12 +96,9 @@ func parseLabels(labels []frame.Label, rest string) ([]frame.Label, string, erro
 	}
 }
 
-// add reads one item: 5, 5x3, 1+2x3, 1-2x3, _, _x3, stale. NxK stands for K further samples.
+// add reads one item: 5, 5x3, 1+2x3, 1-2x3, _, _x3, and of our own stale, down, removed, downx3, … NxK stands for K
+// further samples.
 func (s *series) add(item string) error {
-	if item == "stale" {
-		s.values, s.ended = append(s.values, math.NaN()), append(s.ended, true)
-		return nil
-	}
 	body, times := item, 0
 	if head, count, ok := strings.Cut(item, "x"); ok {
 		n, err := strconv.Atoi(count)
@@ -100,12 +107,9 @@ func (s *series) add(item string) error {
 		}
 		body, times = head, n
 	}
-	if body == "_" {
-		if times > 0 {
-			times-- // _x3 are three holes, 5x3 are four samples
-		}
-		for range times + 1 {
-			s.values, s.ended = append(s.values, math.NaN()), append(s.ended, false)
+	if m, ok := map[string]mark{"_": sampled, "stale": stale, "down": down, "removed": removed}[body]; ok {
+		for range max(times, 1) { // _x3 are three holes, 5x3 are four samples
+			s.values, s.marks = append(s.values, math.NaN()), append(s.marks, m)
 		}
 		return nil
 	}
@@ -122,7 +126,7 @@ func (s *series) add(item string) error {
 		return err
 	}
 	for i := range times + 1 {
-		s.values, s.ended = append(s.values, v+float64(i)*step), append(s.ended, false)
+		s.values, s.marks = append(s.values, v+float64(i)*step), append(s.marks, sampled)
 	}
 	return nil
 }
@@ -142,23 +146,33 @@ type samples struct {
 	times  []int64
 	values []float64
 	flags  uint8
+
+	base     float64 // the last sample before, if it is young enough to count from
+	baseTime int64
+	hasBase  bool
+
+	down, removed bool
 }
 
 // cut returns the samples in (from, to], Unix milliseconds.
 func (s *series) cut(from, to int64, interval time.Duration) (c samples) {
+	oldest := from - max(to-from, 3*interval.Milliseconds())
 	before := false // a sample lies before the window
 	for i, v := range s.values {
 		t := Start.UnixMilli() + int64(i)*interval.Milliseconds()
-		switch {
-		case t > to:
+		if t > to {
 			return c
-		case s.ended[i]:
+		}
+		c.down, c.removed = s.marks[i] == down, s.marks[i] == removed
+		switch {
+		case s.marks[i] == stale:
 			c.flags |= abi.FlagEnded
 			continue
 		case math.IsNaN(v):
 			continue
 		case t <= from:
 			before = true
+			c.base, c.baseTime, c.hasBase = v, t, t > oldest
 			continue
 		}
 		c.flags &^= abi.FlagEnded
@@ -166,7 +180,7 @@ func (s *series) cut(from, to int64, interval time.Duration) (c samples) {
 			c.flags |= abi.FlagReset
 		}
 		if len(c.values) == 0 && !before {
-			if i > 0 {
+			if i > 0 && s.marks[i-1] != down {
 				c.flags |= abi.FlagBorn
 			}
 			if t == to {

@@ -41,13 +41,20 @@ func reduced(how abi.Reduce, arg float64, s samples) (float64, bool, error) {
 	case abi.Quantile:
 		return quantile(arg, s.values), true, nil
 	case abi.Delta:
+		if s.hasBase {
+			return s.values[n-1] - s.base, true, nil
+		}
 		return s.values[n-1] - s.values[0], n > 1, nil
 	case abi.Increase:
 		v, ok := increase(s)
 		return v, ok, nil
 	case abi.Rate:
 		v, ok := increase(s)
-		seconds := float64(s.times[n-1]-s.times[0]) / 1000
+		from := s.times[0]
+		if s.hasBase {
+			from = s.baseTime
+		}
+		seconds := float64(s.times[n-1]-from) / 1000
 		if !ok || seconds == 0 {
 			return 0, false, nil
 		}
@@ -56,21 +63,24 @@ func reduced(how abi.Reduce, arg float64, s samples) (float64, bool, error) {
 	return 0, false, fmt.Errorf("reduce %s is not known here", how)
 }
 
-// increase counts what a counter gained: a fall is a restart from 0, and so is a birth inside the window.
+// increase counts what a counter gained since its last sample before the window: a fall is a restart from 0, and so is
+// a birth inside the window.
 func increase(s samples) (float64, bool) {
-	total := 0.0
+	total, last := 0.0, s.values[0]
 	born := s.flags&abi.FlagBorn != 0
-	if born {
-		total = s.values[0]
+	switch {
+	case s.hasBase:
+		last = s.base
+	case born:
+		last = 0
 	}
-	for i, v := range s.values[1:] {
-		if v < s.values[i] {
-			total += v
-		} else {
-			total += v - s.values[i]
+	for _, v := range s.values {
+		if v < last {
+			last = 0
 		}
+		total, last = total+v-last, v
 	}
-	return total, born || len(s.values) > 1
+	return total, s.hasBase || born || len(s.values) > 1
 }
 
 // quantile interpolates between the two nearest ranks, as quantile_over_time of PromQL does.

@@ -25,6 +25,7 @@ func TestNotation(t *testing.T) {
 		`m{a="x y",b="}"} 1`:   {1},
 		`{__name__="m"}  1 2 `: {1, 2},
 		"m\t1 stale":           {1, hole},
+		"m 1 downx2 2 removed": {1, hole, hole, 2, hole},
 	} {
 		got, err := parse(text)
 		if err != nil {
@@ -78,6 +79,53 @@ func TestReduced(t *testing.T) {
 		got, ok, err := reduced(tt.how, tt.arg, cut)
 		if err != nil || ok == math.IsNaN(tt.want) || ok && math.Abs(got-tt.want) > 1e-9 {
 			t.Errorf("%s of %s: got %v, %v, %v, want %v", tt.how, tt.line, got, ok, err, tt.want)
+		}
+	}
+}
+
+// What an increase counts from lies before the window; a target that did not answer is no birth.
+func TestCut(t *testing.T) {
+	const minute = time.Minute
+	for line, want := range map[string]float64{
+		"m 1 5 9":          8, // from the sample at the start of the window
+		"m 1 downx5 9 10":  1, // the first is too old
+		"m _ _ _ _ 7 9":    9, // born
+		"m down down 7 9":  2, // not born
+		"m 1 2 3 4 5 6 10": 5,
+	} {
+		s, err := parse(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := Start.Add(time.Duration(len(s[0].values)-1) * minute)
+		cut := s[0].cut(end.Add(-2*minute).UnixMilli(), end.UnixMilli(), minute)
+		if got, ok := increase(cut); !ok || got != want {
+			t.Errorf("%s: got %v, %v, want %v", line, got, ok, want)
+		}
+	}
+}
+
+func TestWindowsListWhatIsThere(t *testing.T) {
+	x, err := NewWindows(abi.Manifest{Inputs: []abi.ManifestInput{{Name: "in", Reduce: "last", DefaultRange: "1m"}, {Name: "more", Like: "in", DefaultRange: "1d"}}},
+		Options{Inputs: map[string]Input{"in": {Series: `
+			m{is="there"}   1+0x9
+			m{is="gone"}    1 stale
+			m{is="down"}    1 downx9
+			m{is="removed"} 1 1 1 removedx9
+		`}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[time.Duration][]uint32{0: {0, 1, 2, 3}, 30 * time.Second: {0, 1, 2, 3}, 2 * time.Minute: {0, 2}} {
+		w, err := x.At(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, w.Inputs[0].Series); diff != "" {
+			t.Errorf("at %v: %s", at, diff)
+		}
+		if n := len(w.Inputs[1].Series); at == 2*time.Minute && n != 3 || w.Inputs[1].End-w.Inputs[1].Start != 24*3600*1000 {
+			t.Errorf("at %v the input like the other one has %d series", at, n)
 		}
 	}
 }
