@@ -30,6 +30,9 @@ func (r *ErrorRate) Eval(_ rule.Window, out *rule.Verdicts) error {
 	heardAll := r.Requests.Complete() || slices.Contains(r.By, "instance") // a group of its own for each target
 	for i := range r.sums {
 		requests := &r.sums[i]
+		if !requests.Listed {
+			continue // the engine sees it go
+		}
 		if requests.Series == 0 || requests.All < r.MinRequests {
 			out.Unknown(groups.At(i))
 			continue

@@ -1,18 +1,12 @@
 package main
 
 import (
-	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tocsinhq/tocsin/core/wasm"
-	"github.com/tocsinhq/tocsin/core/wasm/pack"
-	"github.com/tocsinhq/tocsin/sdk/frame"
+	"github.com/tocsinhq/tocsin/rules-wasm/guesttest"
 	"github.com/tocsinhq/tocsin/sdk/rule"
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 	"github.com/tocsinhq/tocsin/sdk/rule/ruletest"
@@ -50,8 +44,8 @@ func TestErrorRate(t *testing.T) {
 			want: []string{`active {endpoint="/critical/api"} 0.1`, `healthy {endpoint="/fine"} 0.010989`, `unknown {endpoint="/quiet"}`},
 		},
 		"no data": {
-			params: map[string]any{"by": by}, series: `m{code="200",endpoint="/a"} _x20` + "\n" + `m{code="200",endpoint="/b"} 7`,
-			want: []string{`unknown {endpoint="/a"}`, `unknown {endpoint="/b"}`},
+			params: map[string]any{"by": by}, series: `m{code="200",endpoint="/b"} 7`,
+			want: []string{`unknown {endpoint="/b"}`},
 		},
 		"another idea of errors": {
 			params: map[string]any{"errors": "code!='200'", "threshold": 0.5},
@@ -62,6 +56,10 @@ func TestErrorRate(t *testing.T) {
 		},
 		"errors of a new series count from 0": {
 			series: `m{code="200"} 0+90x2` + "\n" + `m{code="500"} _ _ 20`, want: []string{"active {} 0.1"},
+		},
+		"a group that is gone is left out": {
+			params: map[string]any{"by": by}, series: `m{code="200",endpoint="/a"} 0+1x20` + "\n" + `m{code="200",endpoint="/b"} _x20`,
+			want: []string{`healthy {endpoint="/a"} 0`},
 		},
 		"no health while a target is silent": {
 			params: map[string]any{"by": by}, series: broken, down: `endpoint='/fine'`,
@@ -98,53 +96,23 @@ func TestEvalDoesNotAllocate(t *testing.T) {
 }
 
 func TestInSandbox(t *testing.T) {
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("the go command is not here")
-	}
-	out := filepath.Join(t.TempDir(), "error_rate.wasm")
-	if err := pack.Build(t.Context(), ".", out); err != nil {
-		t.Fatal(err)
-	}
-	code, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	host, err := wasm.New(t.Context(), wasm.Options{Interpreter: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = host.Close(t.Context()) }()
-	module, err := host.Load(t.Context(), "error_rate", code, wasm.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := module.Manifest(); got.Name != "error_rate" || len(got.Inputs) != 1 || got.Inputs[0].Reduce != "increase" || len(got.Params) != 4 {
-		t.Errorf("got the manifest %+v", got)
-	}
-	if _, err := module.NewRule(t.Context(), wasm.RuleOptions{ID: "wrong", Params: json.RawMessage(`{"errors":"code~5"}`)}); err == nil {
-		t.Error("a wrong matcher is accepted")
-	}
-	judge, err := module.NewRule(t.Context(), wasm.RuleOptions{ID: "HighAPIErrorRate", Params: json.RawMessage(`{"by":["endpoint"]}`)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	series := func(code string) frame.Series {
-		return frame.Series{Labels: frame.FromMap(map[string]string{"__name__": "m", "endpoint": "/critical/api", "code": code})}
-	}
-	dict := &abi.Dictionary{Generation: 1, Series: []frame.Series{series("200"), series("500")}}
-	window := &abi.Window{Generation: 1, Inputs: []abi.Input{{
-		Series: []uint32{0, 1}, Spans: []abi.Span{{Start: 0, Count: 1}, {Start: 1, Count: 1}}, TimeRef: []uint32{0, 0}, Flags: []uint8{0, 0},
-		Values: []float64{30, 10}, Reduce: abi.Increase, TargetsExpected: 1, TargetsAnswered: 1,
-	}}}
-	got, err := judge.Eval(t.Context(), dict, window)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []abi.Verdict{{Labels: frame.Labels{{Name: "endpoint", Value: "/critical/api"}}, Status: abi.Active, Value: 0.25, Threshold: 0.05}}
-	if diff := cmp.Diff(want, got.Verdicts); diff != "" {
-		t.Error(diff)
-	}
-	if err := judge.Close(t.Context()); err != nil {
-		t.Error(err)
+	guesttest.Compare(t, new(ErrorRate), ruletest.Options{
+		Params: map[string]any{"by": []string{"endpoint"}, "min_requests": 20},
+		Inputs: map[string]ruletest.Input{"requests": {Series: `
+			m{code="200",endpoint="/critical/api"}  0+90x9 910+90x9
+			m{code="500",endpoint="/critical/api"}  0+1x9  20+30x9
+			m{code="200",endpoint="/quiet"}         5+0x20
+			m{code="200",endpoint="/gone"}          0+9x3 stale
+		`}},
+	}, 0, time.Minute, 2*time.Minute, 3*time.Minute, 5*time.Minute, 7*time.Minute)
+}
+
+func TestConfigure(t *testing.T) {
+	for name, params := range map[string]map[string]any{
+		"no matcher": {"errors": "code~5"}, "threshold": {"threshold": 2}, "requests": {"min_requests": -1},
+	} {
+		if err := ruletest.ConfigError(new(ErrorRate), params); err == nil {
+			t.Errorf("%s: no error", name)
+		}
 	}
 }

@@ -34,7 +34,7 @@ func TestThreshold(t *testing.T) {
 	}{
 		"each series": {
 			params: map[string]any{"value": 0.9}, series: disks,
-			want: []string{`active {disk="1",host="a"} 0.95`, `healthy {disk="2",host="a"} 0.2`, `healthy {disk="1",host="b"} 0.9`, `unknown {disk="1",host="c"}`},
+			want: []string{`active {disk="1",host="a"} 0.95`, `healthy {disk="2",host="a"} 0.2`, `healthy {disk="1",host="b"} 0.9`},
 		},
 		"at least": {
 			params: map[string]any{"value": 0.9, "op": ">="}, series: `m{host="b"} 0.9`, want: []string{`active {host="b"} 0.9`},
@@ -57,7 +57,7 @@ func TestThreshold(t *testing.T) {
 		},
 		"a silent target": {
 			params: map[string]any{"value": 0.9}, series: disks, down: "host='a'",
-			want: []string{`unknown {disk="1",host="a"}`, `unknown {disk="2",host="a"}`, `healthy {disk="1",host="b"} 0.9`, `unknown {disk="1",host="c"}`},
+			want: []string{`unknown {disk="1",host="a"}`, `unknown {disk="2",host="a"}`, `healthy {disk="1",host="b"} 0.9`},
 		},
 		"a silent target in a sum": {
 			params: map[string]any{"value": 0.9, "aggregate": "sum", "by": []string{"host"}}, series: disks, down: "disk='2'",
