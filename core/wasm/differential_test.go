@@ -180,7 +180,8 @@ func compareFile(t *testing.T, file string) (calls, traps int) {
 				args = append(args, a.words()...)
 			}
 			want, wantErr := p.plain.ExportedFunction(c.Action.Field).Call(ctx, args...)
-			p.metered.ExportedGlobal(meter.FuelExport).(api.MutableGlobal).Set(1 << 40)
+			p.metered.ExportedGlobal(meter.FuelExport).(api.MutableGlobal).Set(0)
+			p.metered.ExportedGlobal(meter.RestExport).(api.MutableGlobal).Set(1 << 40)
 			got, gotErr := p.metered.ExportedFunction(c.Action.Field).Call(ctx, args...)
 			if outcome(wantErr) != outcome(gotErr) || !slices.Equal(want, got) {
 				t.Errorf("%s:%d: %s: metered %x, %v; plain %x, %v", filepath.Base(file), c.Line, c.Action.Field, got, gotErr, want, wantErr)

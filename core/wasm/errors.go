@@ -67,7 +67,7 @@ func (in *instance) classify(err error) error {
 			bytesText(in.module.limits.Memory), in.memory.refused, bytesText(int64(in.memory.wanted)))
 	}
 	exit, exited := errors.AsType[*sys.ExitError](err)
-	starved := in.fuel != nil && int64(in.fuel.Get()) < 0
+	starved := in.fuel.metered() && in.fuel.left() < 0
 	last := string(in.stderr.last) // of a Go guest that dies, which may run out of fuel while it writes its last words
 	switch {
 	case strings.Contains(last, "runtime.newstack") || strings.Contains(last, "stack overflow"),

@@ -241,7 +241,7 @@ func TestRefusedModules(t *testing.T) {
 		"bad manifest":     {code: with(func(m *module) { m.custom["tocsin.manifest"] = []byte(`{`) }), want: "read manifest"},
 		"memory too large": {code: with(func(m *module) { m.memory = []uint32{1025} }), want: "starts with 1025 pages"},
 		"no memory":        {code: with(func(m *module) { m.memory, m.exports = nil, nil }), want: `export its memory as "memory"`},
-		"table bomb":       {code: with(func(m *module) { m.tables = []uint32{1 << 27} }), want: "table 0 starts with 134217728 elements"},
+		"table bomb":       {code: with(func(m *module) { m.tables = []uint32{1 << 27} }), want: "tables start with 134217728 elements"},
 		"table.grow": {
 			code: with(func(m *module) {
 				m.tables = []uint32{1}

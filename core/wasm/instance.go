@@ -2,7 +2,6 @@ package wasm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -12,7 +11,6 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
-	"github.com/tocsinhq/tocsin/core/wasm/meter"
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
@@ -42,7 +40,7 @@ type instance struct {
 	mu     sync.Mutex // one call at a time
 	mod    api.Module
 	memory memory
-	fuel   api.MutableGlobal // nil: not metered
+	fuel   counter
 	slots  [abi.Slots]slot
 	stack  [3]uint64
 	guest  struct{ buffer, configure, series, eval, drop, describe api.Function }
@@ -96,11 +94,10 @@ func (m *Module) instantiate(ctx context.Context) (in *instance, err error) {
 		}
 		return in, failed(Trap, "the start function failed (it may spend %d fuel): %s", startFuel, firstLine(err.Error()))
 	}
-	if global, ok := in.mod.ExportedGlobal(meter.FuelExport).(api.MutableGlobal); ok && !m.limits.Trusted {
-		in.fuel = global
-	}
-	if !m.limits.Trusted && in.fuel == nil {
-		return in, errors.New("the metered module has no fuel counter")
+	if !m.limits.Trusted {
+		if in.fuel, err = counterOf(in.mod); err != nil {
+			return in, err
+		}
 	}
 	in.guest.buffer = in.mod.ExportedFunction(abi.ExportBuffer)
 	in.guest.configure = in.mod.ExportedFunction(abi.ExportConfigure)
@@ -132,25 +129,19 @@ func (in *instance) close(ctx context.Context) {
 
 func (in *instance) refuel(budget uint64) {
 	in.budget = budget
-	if in.fuel != nil {
-		in.fuel.Set(budget)
-	}
+	in.fuel.set(budget)
 }
 
 // left is what remains of the budget.
 func (in *instance) left() uint64 {
-	if in.fuel == nil {
+	if !in.fuel.metered() {
 		return in.budget
 	}
-	return uint64(max(0, int64(in.fuel.Get())))
+	return uint64(max(0, in.fuel.left()))
 }
 
 // spend takes fuel for what the host does on the guest's behalf. The guest stops at its next payment.
-func (in *instance) spend(fuel uint64) {
-	if in.fuel != nil {
-		in.fuel.Set(in.fuel.Get() - fuel)
-	}
-}
+func (in *instance) spend(fuel uint64) { in.fuel.take(fuel) }
 
 // begin prepares for the calls of one evaluation, configuration or description.
 func (in *instance) begin(p phase, r *Rule, budget uint64) {

@@ -64,11 +64,14 @@ func (h *Host) Load(ctx context.Context, name string, wasm []byte, limits Limits
 	if err != nil {
 		return nil, bad(err)
 	}
-	rewritten := []byte(nil)
+	var rewritten []byte
 	if limits.Trusted {
-		rewritten = parsed.Strip()
 		h.logger.Warn().Str("module", name).Msg("rule module is trusted: its code is not metered, nothing stops it when it loops for ever")
-	} else if rewritten, err = parsed.Meter(startFuel); err != nil {
+		rewritten, err = parsed.Strip()
+	} else {
+		rewritten, err = parsed.Meter(startFuel)
+	}
+	if err != nil {
 		return nil, bad(err)
 	}
 	if m.code, err = h.compile(ctx, rewritten); err != nil {

@@ -18,7 +18,7 @@ type Policy struct {
 	Bytes       int
 	Functions   int
 	MemoryPages uint32 // that the module may start with
-	Table       uint32 // elements that a table may start with
+	Table       uint32 // elements that the tables may start with together
 	Exports     []Signature
 	Memory      string            // name of the export of the module's own memory
 	Import      func(Import) bool // tells whether a function may be imported
@@ -35,10 +35,12 @@ func (m *Module) Check(p Policy) error {
 	if p.Functions > 0 && len(m.defined) > p.Functions {
 		add("the module has %d functions, the limit is %d", len(m.defined), p.Functions)
 	}
-	for i, t := range m.tables {
-		if p.Table > 0 && t.min > p.Table {
-			add("table %d starts with %d elements, the limit is %d", i, t.min, p.Table)
-		}
+	elements := uint64(0)
+	for _, t := range m.tables {
+		elements += uint64(t.min)
+	}
+	if p.Table > 0 && elements > uint64(p.Table) {
+		add("tables start with %d elements, the limit is %d", elements, p.Table)
 	}
 	errs = append(errs, m.checkMemory(p)...)
 	if p.Reactor != "" && m.HasExport("_start") && !m.HasExport(p.Reactor) {

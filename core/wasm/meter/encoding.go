@@ -130,8 +130,13 @@ func (w *writer) name(s string) {
 	w.b = append(w.b, s...)
 }
 
+// sized writes the length of b, then b.
+func (w *writer) sized(b []byte) {
+	w.u32(uint32(len(b)))
+	w.raw(b)
+}
+
 func (w *writer) section(id byte, body []byte) {
 	w.b = append(w.b, id)
-	w.u32(uint32(len(body)))
-	w.raw(body)
+	w.sized(body)
 }

@@ -16,6 +16,8 @@ type function struct {
 	fuel   uint32
 	index  uint32
 
+	start   int    // offset of the code, behind the locals
+	groups  uint32 // of locals
 	regions []region
 	frames  []frame
 	bulk    []bulk
@@ -36,6 +38,7 @@ type region struct {
 type frame struct {
 	op       byte
 	outer    int // region in force before the frame
+	arity    int // how many values a branch to it carries
 	targeted bool
 }
 
@@ -46,29 +49,37 @@ type bulk struct {
 	grow  bool
 }
 
-// rewrite returns the body with payments. It walks twice: first to see how large each loop is, then to cut regions.
+// rewrite returns the body with payments.
 func (f *function) rewrite(code []byte) ([]byte, error) {
+	if err := f.scan(code); err != nil {
+		return nil, err
+	}
+	return f.write(code), nil
+}
+
+// scan finds what is to be paid where. It walks twice: first to see how large each loop is, then to cut regions.
+func (f *function) scan(code []byte) error {
 	r := &reader{b: code}
 	sig, _ := f.module.functionType(uint32(len(f.module.imported)) + f.index)
 	locals, groups := uint64(len(sig.params)), r.count()
 	for range groups {
 		locals += uint64(r.u32())
 		if c := r.byte(); !isValueType(c) && r.err == nil {
-			return nil, fmt.Errorf("value type %#x is not supported", c)
+			return fmt.Errorf("value type %#x is not supported", c)
 		}
 	}
 	if r.err != nil {
-		return nil, r.err
+		return r.err
 	}
-	if locals > 50_000 {
-		return nil, fmt.Errorf("%d locals, the limit is 50,000", locals)
+	if locals > maxLocals {
+		return fmt.Errorf("%d locals, the limit is %d", locals, maxLocals)
 	}
-	start := r.at
+	f.start, f.groups = r.at, groups
 	f.tempFuel, f.tempLen = uint32(locals), uint32(locals)+1
 
 	entry := priceEntry + locals>>localShift
-	if err := f.walk(code, start, entry, nil); err != nil {
-		return nil, err
+	if err := f.walk(code, entry, len(sig.results), nil); err != nil {
+		return err
 	}
 	large := map[int]bool{} // bodies, by the offset of their first region
 	for _, reg := range f.regions {
@@ -77,18 +88,16 @@ func (f *function) rewrite(code []byte) ([]byte, error) {
 		}
 	}
 	if len(large) > 0 {
-		if err := f.walk(code, start, entry, large); err != nil {
-			return nil, err
-		}
+		return f.walk(code, entry, len(sig.results), large)
 	}
-	return f.write(code, start, groups), nil
+	return nil
 }
 
-func (f *function) walk(code []byte, start int, entry uint64, large map[int]bool) error {
-	f.regions = append(f.regions[:0], region{at: start, price: entry, check: true, total: entry})
-	f.frames = append(f.frames[:0], frame{op: opBlock})
+func (f *function) walk(code []byte, entry uint64, results int, large map[int]bool) error {
+	f.regions = append(f.regions[:0], region{at: f.start, price: entry, check: true, total: entry})
+	f.frames = append(f.frames[:0], frame{op: opBlock, arity: results})
 	f.bulk, f.cur, f.usesLen = f.bulk[:0], 0, false
-	r := &reader{b: code, at: start}
+	r := &reader{b: code, at: f.start}
 	for len(f.frames) > 0 {
 		if r.done() {
 			return errShort
@@ -145,34 +154,59 @@ func (f *function) step(r *reader, large map[int]bool) error {
 		f.cur = top.outer
 		return nil
 	case opBlock, opLoop, opIf:
-		if bt := r.s33(); bt >= 0 && bt >= int64(len(f.module.types)) {
-			return fmt.Errorf("block type %d does not exist", bt)
+		params, results, err := f.blockType(r)
+		if err != nil {
+			return err
 		}
-		if len(f.frames) > 10_000 {
-			return errors.New("blocks are nested too deeply")
+		if len(f.frames) > maxNesting {
+			return fmt.Errorf("blocks are nested deeper than %d", maxNesting)
 		}
-		f.frames = append(f.frames, frame{op: op, outer: f.cur})
+		f.frames = append(f.frames, frame{op: op, outer: f.cur, arity: results})
 		if op == opIf {
 			f.pay(1)
 		}
 		if op == opLoop {
+			f.frames[len(f.frames)-1].arity = params
 			f.open(r.at, -1, priceLoop)
 		}
 		return nil
 	case opNop:
 		return nil
 	}
-	f.pay(1)
+	f.pay(price(op))
 	return f.instruction(r, at, op)
 }
 
-func (f *function) target(depth uint32) error {
-	if uint64(depth) >= uint64(len(f.frames)) {
-		return fmt.Errorf("branch to depth %d of %d", depth, len(f.frames))
+// blockType reads how many values a block takes and leaves.
+func (f *function) blockType(r *reader) (params, results int, err error) {
+	switch bt := r.s33(); {
+	case bt == -64: // empty
+		return 0, 0, nil
+	case bt < 0: // a value type
+		if bt < -64 || !isValueType(byte(bt)&0x7f) {
+			return 0, 0, fmt.Errorf("block type %d is not supported", bt)
+		}
+		return 0, 1, nil
+	case bt >= int64(len(f.module.types)):
+		return 0, 0, fmt.Errorf("block type %d does not exist", bt)
+	default:
+		t := f.module.types[bt]
+		return len(t.params), len(t.results), nil
 	}
-	f.frames[len(f.frames)-1-int(depth)].targeted = true
-	return nil
 }
+
+// target notes a branch and returns how many values it carries.
+func (f *function) target(depth uint32) (arity int, err error) {
+	if uint64(depth) >= uint64(len(f.frames)) {
+		return 0, fmt.Errorf("branch to depth %d of %d", depth, len(f.frames))
+	}
+	to := &f.frames[len(f.frames)-1-int(depth)]
+	to.targeted = true
+	return to.arity, nil
+}
+
+// moves pays for values that are handed over together.
+func (f *function) moves(values int) { f.pay(uint64(values) >> moveShift) }
 
 // instruction passes over the immediates of op.
 func (f *function) instruction(r *reader, at int, op byte) error {
@@ -181,24 +215,39 @@ func (f *function) instruction(r *reader, at int, op byte) error {
 	case load(op):
 		r.memarg()
 	case op == opBr, op == opBrIf:
-		return f.target(r.u32())
+		arity, err := f.target(r.u32())
+		f.moves(arity)
+		return err
 	case op == opBrTable:
-		for range uint64(r.count()) + 1 {
-			if err := f.target(r.u32()); err != nil {
+		for i := range uint64(r.count()) + 1 {
+			arity, err := f.target(r.u32())
+			if err != nil {
 				return err
 			}
+			if i == 0 { // all carry the same
+				f.moves(arity)
+			}
 		}
+	case op == opReturn:
+		f.moves(f.frames[0].arity)
 	case op == opCall:
-		if i := r.u32(); i >= f.module.functions() {
+		i := r.u32()
+		callee, ok := f.module.functionType(i)
+		if !ok {
 			return fmt.Errorf("function %d does not exist", i)
-		} else if i < uint32(len(f.module.imported)) {
-			f.pay(priceImport)
+		}
+		f.moves(len(callee.params) + len(callee.results))
+		if i < uint32(len(f.module.imported)) {
+			f.pay(priceHost)
 		}
 	case op == opCallIndirect:
 		if f.module.escapes {
-			f.pay(priceImport)
+			f.pay(priceHost)
 		}
-		r.typeIndex(f.module)
+		if i := r.typeIndex(f.module); r.err == nil {
+			t := f.module.types[i]
+			f.moves(len(t.params) + len(t.results))
+		}
 		return f.table(r.u32())
 	case op == opSelectTyped:
 		r.valueTypes()
@@ -234,6 +283,7 @@ func (f *function) instruction(r *reader, at int, op byte) error {
 		if i := r.u32(); i >= f.module.functions() {
 			return fmt.Errorf("function %d does not exist", i)
 		}
+		f.pay(priceHost)
 	case op == opMisc:
 		return f.misc(r, at)
 	case op == opVector:
@@ -247,7 +297,7 @@ func (f *function) instruction(r *reader, at int, op byte) error {
 func (f *function) charge(b bulk) {
 	f.bulk = append(f.bulk, b)
 	f.usesLen = true
-	f.pay(8) // what the charging itself costs
+	f.pay(priceBulk)
 }
 
 func (f *function) table(i uint32) error {
@@ -327,6 +377,9 @@ func (f *function) vector(r *reader) error {
 	}
 	switch vector(op) {
 	case vectorPlain:
+		if vectorDivides(op) {
+			f.pay(priceDivide)
+		}
 	case vectorMemory:
 		r.memarg()
 	case vectorMemoryLane:

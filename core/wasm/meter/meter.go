@@ -1,9 +1,13 @@
 // Package meter reads WebAssembly modules without running them: it checks what a module may be, and rewrites its
 // bytecode so that every function entry and every turn of a loop pays from a fuel counter.
 //
-// The counter is one more mutable i64 global, placed last so that nothing is renumbered, exported under [FuelExport].
-// The host fills it before a call and reads it afterwards. Below zero the guest traps. That stops loops and
-// call trees alike, costs a few per cent, and gives each evaluation a price that is the same on every machine.
+// The budget of a call is the sum of two more mutable i64 globals: a small part stands in the counter that the code
+// pays from, the rest beside it. When the counter falls below zero a function that was added too takes the next part
+// from the rest, and leaves compiled code for a moment: Go's scheduler and collector cannot stop native code, so this is
+// where they get their turn. When there is nothing left the guest traps. That stops loops and call trees alike, costs a
+// few per cent, and gives each evaluation a price that is the same on every machine.
+//
+// Globals, function and type are placed last, so that nothing is renumbered.
 package meter
 
 import (
@@ -11,21 +15,44 @@ import (
 	"slices"
 )
 
-// Version is part of every cache key: a change of the rewriter must not meet code of an older one.
-const Version = 1
+// The names under which the counter and what is kept beside it are exported.
+const (
+	FuelExport = "tocsin_fuel"
+	RestExport = "tocsin_fuel_rest"
+)
 
-// FuelExport is the name under which the counter is exported. A module that uses it itself is refused.
-const FuelExport = "tocsin_fuel"
+// Slice is how much of a budget the counter holds at most: what a guest may spend before it lets Go have its turn.
+// About a millisecond, and far from it only in code that is made of divisions or of large bulk operations.
+const Slice = 1_000_000
+
+// Split divides a budget into what the counter and what the rest must hold.
+func Split(budget uint64) (fuel, rest uint64) {
+	fuel = min(budget, Slice)
+	return fuel, budget - fuel
+}
 
 // Prices, in fuel. One unit is about one instruction.
 const (
 	priceEntry  = 2    // of a call, besides the instructions of the body
 	priceLoop   = 1    // of a turn of a loop, besides its instructions
-	priceImport = 64   // of a call of the host, which leaves compiled code
-	priceGrow   = 256  // of memory.grow, which leaves it too
+	priceHost   = 64   // of what leaves compiled code: calls of the host, and ref.func
+	priceGrow   = 256  // of memory.grow, which leaves it too and may take memory from the system
 	pricePage   = 1024 // of each page that memory.grow asks for
+	priceBulk   = 24   // of a bulk operation, besides its length
+	priceDivide = 8    // of what a processor does slowly: division, remainder, square root
 	byteShift   = 3    // bulk memory operations: one unit for eight bytes
 	localShift  = 3    // locals are cleared at entry: one unit for eight
+	moveShift   = 1    // values that a call or branch hands over: one unit for two
+)
+
+// Bounds that keep hostile modules from costing much more memory than their size: what reads them makes something of
+// each entry. They are far above what compilers make.
+const (
+	maxLocals  = 50_000    // of a function
+	maxValues  = 1_000     // parameters, or results, of a type
+	maxNesting = 10_000    // blocks in blocks
+	maxEntries = 100_000   // of a section
+	maxData    = 1_000_000 // data segments: Go's linker makes tens of thousands, see mergeData
 )
 
 // exactRegions is the price above which a loop's or function's body is charged piece by piece, where blocks end,
@@ -37,21 +64,11 @@ const exactRegions = 64
 const maxMetered = 64 << 20
 
 // Meter returns the module with fuel metering. Of the custom sections only "name" and those in keep survive.
-// initial is what the counter holds until the host sets it: what a start function may spend.
-func (m *Module) Meter(initial int64, keep ...string) ([]byte, error) {
-	fuel := uint32(m.globals)
+// initial is the budget until the host sets it: what a start function may spend.
+func (m *Module) Meter(initial uint64, keep ...string) ([]byte, error) {
 	out := &writer{}
 	out.raw(header)
-	pending := map[byte]bool{sectionGlobal: true, sectionExport: true}
-	add := func(id byte) error {
-		body, err := m.rewriteSection(id, fuel, initial)
-		if err != nil {
-			return err
-		}
-		out.section(id, body)
-		delete(pending, id)
-		return nil
-	}
+	pending := []byte{sectionType, sectionFunction, sectionGlobal, sectionExport, sectionCode} // in their order
 	for _, s := range m.sections {
 		if s.id == sectionCustom {
 			if m.keeps(s, keep) {
@@ -59,36 +76,33 @@ func (m *Module) Meter(initial int64, keep ...string) ([]byte, error) {
 			}
 			continue
 		}
-		for _, id := range []byte{sectionGlobal, sectionExport} { // absent ones are made at their place
-			if pending[id] && order(id) < order(s.id) {
-				if err := add(id); err != nil {
-					return nil, err
-				}
-			}
-		}
-		switch s.id {
-		case sectionGlobal, sectionExport, sectionCode:
-			if err := add(s.id); err != nil {
+		for len(pending) > 0 && order(pending[0]) <= order(s.id) { // absent ones are made at their place
+			if err := m.extend(out, pending[0], initial); err != nil {
 				return nil, err
 			}
+			pending = pending[1:]
+		}
+		switch s.id {
+		case sectionType, sectionFunction, sectionGlobal, sectionExport, sectionCode:
 		case sectionData: // stands behind the code
 			out.section(s.id, m.mergeData(s.body))
 		default:
 			out.section(s.id, s.body)
 		}
 	}
-	for _, id := range []byte{sectionGlobal, sectionExport} {
-		if pending[id] {
-			if err := add(id); err != nil {
-				return nil, err
-			}
+	for _, id := range pending {
+		if err := m.extend(out, id, initial); err != nil {
+			return nil, err
 		}
 	}
 	return out.b, nil
 }
 
-// Strip returns the module as it is, without the custom sections that Meter drops too.
-func (m *Module) Strip(keep ...string) []byte {
+// Strip returns the module as it is, without the custom sections that Meter drops too. What Meter refuses it refuses.
+func (m *Module) Strip(keep ...string) ([]byte, error) {
+	if err := m.eachBody(func(f *function, code []byte) error { return f.scan(code) }); err != nil {
+		return nil, err
+	}
 	out := &writer{}
 	out.raw(header)
 	for _, s := range m.sections {
@@ -96,53 +110,86 @@ func (m *Module) Strip(keep ...string) []byte {
 			out.section(s.id, s.body)
 		}
 	}
-	return out.b
+	return out.b, nil
 }
 
 func (m *Module) keeps(s section, keep []string) bool {
 	return s.name == "name" || slices.Contains(keep, s.name)
 }
 
-func (m *Module) rewriteSection(id byte, fuel uint32, initial int64) ([]byte, error) {
-	out := &writer{}
+// extend writes a section with what metering adds to it.
+func (m *Module) extend(out *writer, id byte, initial uint64) error {
 	body := m.bodyOf(id)
 	r := &reader{b: body}
 	n := uint32(0)
 	if body != nil {
 		n = r.u32()
 	}
+	w := &writer{}
+	old := body[min(r.at, len(body)):]
 	switch id {
+	case sectionType:
+		w.u32(n + 1)
+		w.raw(old)
+		w.raw([]byte{0x60, 0, 0})
+	case sectionFunction:
+		w.u32(n + 1)
+		w.raw(old)
+		w.u32(uint32(len(m.types)))
 	case sectionGlobal:
-		out.u32(n + 1)
-		out.raw(body[min(r.at, len(body)):])
-		out.raw([]byte{i64, 1, opI64Const})
-		out.s64(initial)
-		out.raw([]byte{opEnd})
+		w.u32(n + 2)
+		w.raw(old)
+		fuel, rest := Split(initial)
+		for _, v := range []uint64{fuel, rest} {
+			w.raw([]byte{i64, 1, opI64Const})
+			w.s64(int64(v))
+			w.raw([]byte{opEnd})
+		}
 	case sectionExport:
-		out.u32(n + 1)
-		out.raw(body[min(r.at, len(body)):])
-		out.name(FuelExport)
-		out.raw([]byte{kindGlobal})
-		out.u32(fuel)
+		w.u32(n + 2)
+		w.raw(old)
+		for i, name := range []string{FuelExport, RestExport} {
+			w.name(name)
+			w.raw([]byte{kindGlobal})
+			w.u32(uint32(m.globals + i))
+		}
 	case sectionCode:
-		out.u32(n)
-		for i := range n {
-			size := r.u32()
-			code := r.bytes(size)
-			if r.err != nil {
-				return nil, r.err
-			}
-			f := function{module: m, fuel: fuel, index: i}
+		w.u32(n + 1)
+		err := m.eachBody(func(f *function, code []byte) error {
 			metered, err := f.rewrite(code)
 			if err != nil {
-				return nil, fmt.Errorf("function %d: %w", uint32(len(m.imported))+i, err)
+				return err
 			}
-			out.u32(uint32(len(metered)))
-			out.raw(metered)
-			if len(out.b) > maxMetered {
-				return nil, fmt.Errorf("the code grows beyond %d MiB when it is metered", maxMetered>>20)
+			w.sized(metered)
+			if len(w.b) > maxMetered {
+				return fmt.Errorf("the code grows beyond %d MiB when it is metered", maxMetered>>20)
 			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		w.sized(m.turn())
+	}
+	out.section(id, w.b)
+	return nil
+}
+
+// eachBody calls do with the body of each function.
+func (m *Module) eachBody(do func(f *function, code []byte) error) error {
+	r := &reader{b: m.bodyOf(sectionCode)}
+	for i := range m.defined {
+		if i == 0 {
+			r.u32()
+		}
+		code := r.bytes(r.u32())
+		if r.err != nil {
+			return r.err
+		}
+		f := &function{module: m, fuel: uint32(m.globals), index: uint32(i)}
+		if err := do(f, code); err != nil {
+			return fmt.Errorf("function %d: %w", len(m.imported)+i, err)
 		}
 	}
-	return out.b, r.err
+	return nil
 }

@@ -12,8 +12,11 @@ const (
 	opBr           byte = 0x0c
 	opBrIf         byte = 0x0d
 	opBrTable      byte = 0x0e
+	opReturn       byte = 0x0f
 	opCall         byte = 0x10
 	opCallIndirect byte = 0x11
+	opDrop         byte = 0x1a
+	opSelect       byte = 0x1b
 	opSelectTyped  byte = 0x1c
 	opLocalGet     byte = 0x20
 	opLocalSet     byte = 0x21
@@ -60,15 +63,29 @@ const (
 // plain tells whether op is an instruction of version 2 without immediates.
 func plain(op byte) bool {
 	switch {
-	case op == opUnreachable, op == opNop, op == 0x0f: // return
+	case op == opUnreachable, op == opNop, op == opReturn:
 		return true
-	case op == 0x1a, op == 0x1b: // drop, select
+	case op == opDrop, op == opSelect:
 		return true
 	case op >= 0x45 && op <= 0xc4: // comparisons, arithmetic, conversions, sign extension
 		return true
 	}
 	return op == opRefIsNull
 }
+
+// price is what an instruction costs, besides what depends on its immediates.
+func price(op byte) uint64 {
+	switch {
+	case op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82: // i32 and i64: div_s, div_u, rem_s, rem_u
+		return priceDivide
+	case op == 0x91, op == 0x95, op == 0x9f, op == 0xa3: // f32 and f64: sqrt, div
+		return priceDivide
+	}
+	return 1
+}
+
+// vectorDivides tells whether a vector instruction is slow: f32x4 and f64x2: sqrt, div.
+func vectorDivides(op byte) bool { return op == 0xe3 || op == 0xe7 || op == 0xef || op == 0xf3 }
 
 // load tells whether op is a load or store of one number.
 func load(op byte) bool { return op >= 0x28 && op <= 0x3e }

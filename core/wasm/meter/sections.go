@@ -21,7 +21,14 @@ func (m *Module) read(id byte, body []byte) error {
 			r.bytes(r.u32())
 		}
 	default:
-		for range r.count() {
+		n, limit := r.count(), uint32(maxEntries)
+		if id == sectionData {
+			limit = maxData
+		}
+		if n > limit {
+			return fmt.Errorf("%d entries, the limit is %d", n, limit)
+		}
+		for range n {
 			m.entry(id, r)
 			if r.err != nil {
 				return r.err
@@ -40,8 +47,11 @@ func (m *Module) entry(id byte, r *reader) {
 		if c := r.byte(); c != 0x60 {
 			r.fail(fmt.Errorf("type form %#x is not supported", c))
 		}
-		params := r.valueTypes()
-		m.types = append(m.types, signature{params, r.valueTypes()})
+		t := signature{r.valueTypes(), r.valueTypes()}
+		if n := max(len(t.params), len(t.results)); n > maxValues {
+			r.fail(fmt.Errorf("a type with %d parameters or results, the limit is %d", n, maxValues))
+		}
+		m.types = append(m.types, t)
 	case sectionImport:
 		m.importEntry(r)
 	case sectionFunction:
@@ -113,7 +123,7 @@ func (m *Module) exportEntry(r *reader) {
 		r.fail(fmt.Errorf("export %q names something that does not exist", name))
 	case twice:
 		r.fail(fmt.Errorf("export %q is given twice", name))
-	case name == FuelExport:
+	case name == FuelExport, name == RestExport:
 		r.fail(fmt.Errorf("export %q is reserved", name))
 	}
 	m.exports[name] = e

@@ -58,7 +58,11 @@ func Attach(code, manifest []byte) ([]byte, error) {
 	}
 	content := binary.AppendUvarint(nil, uint64(len(abi.ManifestSection)))
 	content = append(append(content, abi.ManifestSection...), manifest...)
-	packed := append(parsed.Strip(), 0)
+	stripped, err := parsed.Strip()
+	if err != nil {
+		return nil, err
+	}
+	packed := append(stripped, 0)
 	packed = binary.AppendUvarint(packed, uint64(len(content)))
 	return append(packed, content...), nil
 }
