@@ -29,6 +29,23 @@ func NewFingerprint(rule string, identity frame.Labels) Fingerprint {
 	return Fingerprint(identity.With(frame.Label{Name: "alertname", Value: rule}).Hash())
 }
 
+// External stands for the rule of alerts that others raise. No rule of a configuration can have this name.
+const External = "@external"
+
+// NewExternalFingerprint returns the fingerprint of an alert that others raise: all its labels identify it. It never is
+// that of an instance of a rule, even if the labels are the same.
+func NewExternalFingerprint(labels frame.Labels) Fingerprint {
+	return Fingerprint(labels.With(frame.Label{Name: External, Value: "1"}).Hash())
+}
+
+// Name is what people call the alert: its alertname.
+func (a *Alert) Name() string {
+	if a.Rule != External {
+		return a.Rule
+	}
+	return a.Labels.Get("alertname")
+}
+
 // Alert is one instance of a rule: its identity, where it stands, and what people are to be told.
 //
 // Alerts are values: whoever holds one may keep it, changes go through the owner of the instance.
@@ -48,11 +65,14 @@ type Alert struct {
 	Peak      float64 `json:"peak"`      // the highest absolute value while firing
 	Text      string  `json:"text,omitempty"`
 
+	GeneratorURL string `json:"generatorURL,omitempty"` // of one that others raise: where they say it comes from
+
 	ActiveAt   time.Time     `json:"activeAt"`            // the condition began to hold
 	FiredAt    time.Time     `json:"firedAt,omitzero"`    // became firing
 	ResolvedAt time.Time     `json:"resolvedAt,omitzero"` // became resolved
 	AgainAt    time.Time     `json:"againAt,omitzero"`    // of a resolved one that is not settled: the condition holds again
 	ClearSince time.Time     `json:"clearSince,omitzero"` // first evidence of health in a row, while keep_firing_for runs
+	ExpiresAt  time.Time     `json:"expiresAt,omitzero"`  // of one that others raise: over then, unless it is posted again
 	Held       time.Duration `json:"held,omitempty"`      // evidenced time: of the condition in pending (or again), of health while keep_firing_for runs
 	Revision   uint64        `json:"revision"`            // rises with every change that people would see
 }

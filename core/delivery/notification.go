@@ -48,8 +48,9 @@ func (p *part) alert() notifier.Alert {
 	}
 	a := &p.member.Alert
 	told := notifier.Alert{
-		Fingerprint: a.Fingerprint.String(), Status: notifier.StatusFiring, Rule: a.Rule,
+		Fingerprint: a.Fingerprint.String(), Status: notifier.StatusFiring, Rule: a.Name(),
 		Labels: a.Labels.Map(), Annotations: a.Annotations, StartsAt: beganAt(a), Value: a.Value,
+		GeneratorURL: a.GeneratorURL,
 	}
 	if !p.firing() {
 		told.Status, told.EndsAt = notifier.StatusResolved, a.ResolvedAt

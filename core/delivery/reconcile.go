@@ -274,7 +274,7 @@ func fingerprintOf(m *alert.Member, known *Instance) alert.Fingerprint {
 // about makes a decision about one alert.
 func about(a *alert.Alert, kind alert.Kind, reason string) alert.Decision {
 	return alert.Decision{
-		Kind: kind, Rule: a.Rule, Fingerprint: a.Fingerprint, Labels: a.Labels, Value: a.Value, Reason: reason,
+		Kind: kind, Rule: a.Name(), Fingerprint: a.Fingerprint, Labels: a.Labels, Value: a.Value, Reason: reason,
 	}
 }
 

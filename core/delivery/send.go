@@ -174,7 +174,7 @@ func (r *record) begin(c content, now time.Time) *intent {
 
 // know keeps what an alert was told as.
 func (i *Instance) know(a *alert.Alert) {
-	i.Revision, i.Rule, i.Labels, i.Annotations = a.Revision, a.Rule, a.Labels, a.Annotations
+	i.Revision, i.Rule, i.Labels, i.Annotations = a.Revision, a.Name(), a.Labels, a.Annotations
 	i.StartsAt, i.Value = beganAt(a), a.Value
 }
 
@@ -214,7 +214,7 @@ func (l *Ledger) accepted(rec *record, in *intent, result notifier.Result, now t
 		p := &in.parts[i]
 		d := alert.Decision{Kind: alert.KindAccepted, Delivery: in.attempt.ID, Attempt: in.attempt.Number, Fingerprint: p.fingerprint()}
 		if p.member != nil {
-			d.Rule, d.Labels, d.Value = p.member.Alert.Rule, p.member.Alert.Labels, p.member.Alert.Value
+			d.Rule, d.Labels, d.Value = p.member.Alert.Name(), p.member.Alert.Labels, p.member.Alert.Value
 		} else {
 			d.Rule, d.Labels, d.Value = p.known.Rule, p.known.Labels, p.known.Value
 		}

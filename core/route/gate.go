@@ -58,7 +58,7 @@ func (g *gates) held(a *alert.Alert) string {
 		}
 		for _, source := range g.sources[n] {
 			if source.Fingerprint != a.Fingerprint && inhibition.equal(source, a) {
-				return "inhibited by " + source.Rule + source.Identity.String()
+				return "inhibited by " + source.Name() + source.Identity.String()
 			}
 		}
 	}

@@ -114,7 +114,7 @@ func (m *Manager) endRemoved(now time.Time) (changed bool) {
 		defined[r.Name] = true
 	}
 	for _, name := range m.options.Alerts.Rules() {
-		if defined[name] {
+		if defined[name] || name == alert.External {
 			continue
 		}
 		var resolved []alert.Alert
