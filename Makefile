@@ -11,7 +11,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS   = -s -w -X main.version=$(VERSION)
 
 MODULES   = $(notdir $(patsubst %/,%,$(dir $(wildcard rules-wasm/*/main.go))))
-WASM      = $(MODULES:%=rules-wasm/built/%.wasm)
+WASM      = $(MODULES:%=rules-wasm/built/%.wasm.gz)
 SDK_RULE  = $(shell find sdk/rule sdk/frame sdk/schema -name '*.go' -not -name '*_test.go') go.mod
 
 .DEFAULT_GOAL := help
@@ -32,10 +32,14 @@ test: rules ## all tests, with the race detector
 check: gen format lint tidy test examples ## what CI runs
 	@if git rev-parse --git-dir >/dev/null 2>&1; then git diff --exit-code || { echo 'make check changed files: commit them'; exit 1; }; fi
 
-rules: $(WASM) ## rule modules of rules-wasm/, for embedding
+rules: $(WASM) ## rule modules of rules-wasm/, for embedding (make -j2 rules)
 
-rules-wasm/built/%.wasm: rules-wasm/%/*.go $(SDK_RULE)
-	$(GO) run ./core/cmd/tocsin rule build ./rules-wasm/$* -o $@
+# A program of its own, built once: tocsin itself embeds the modules and would be linked anew after each of them.
+bin/build-rule: $(SDK_RULE) $(wildcard core/wasm/pack/*.go core/wasm/meter/*.go)
+	$(GO) build -o $@ ./core/wasm/pack/build-rule
+
+rules-wasm/built/%.wasm.gz: rules-wasm/%/*.go $(SDK_RULE) | bin/build-rule
+	bin/build-rule ./rules-wasm/$* $@
 
 examples: build ## every example configuration passes `tocsin check`
 	@for d in examples/*/; do if ls $$d*.hcl >/dev/null 2>&1; then echo "check $$d"; bin/tocsin check $$d || exit 1; fi; done
@@ -65,6 +69,6 @@ tidy: ## go.mod says what is used
 	$(GO) mod tidy
 
 clean: ## what was built
-	rm -rf bin rules-wasm/built/*.wasm
+	rm -rf bin rules-wasm/built/*.wasm*
 
 .PHONY: help build demo test check rules examples bench fuzz gen format lint tidy clean

@@ -3,6 +3,7 @@ package pack
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -16,7 +17,7 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
-// Build compiles the Go package in dir to the rule module out. The package is built twice: as a native program, which is
+// Build compiles the Go package in dir to the rule module out, compressed where its name ends in .gz. The package is built twice: as a native program, which is
 // run to learn the manifest, and for the sandbox. It needs the go command and nothing else.
 func Build(ctx context.Context, dir, out string) error {
 	dir, err := filepath.Abs(dir)
@@ -101,6 +102,9 @@ func compile(ctx context.Context, dir, out string, env []string, flags ...string
 
 // write puts the module in place at once: whoever reads it sees the old or the new one.
 func write(out string, code []byte) error {
+	if strings.HasSuffix(out, ".gz") {
+		code = compressed(code)
+	}
 	f, err := os.CreateTemp(filepath.Dir(out), "."+filepath.Base(out)+".*")
 	if err != nil {
 		return fmt.Errorf("write rule module %s: %w", out, err)
@@ -120,6 +124,22 @@ func write(out string, code []byte) error {
 		return fmt.Errorf("write rule module %s: %w", out, err)
 	}
 	return nil
+}
+
+// compressed is the gzip form of code, the same bytes for the same code.
+func compressed(code []byte) []byte {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err == nil {
+		_, err = w.Write(code)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic(err) // a Buffer does not fail, and there is this level
+	}
+	return b.Bytes()
 }
 
 // tail shortens the output of a tool.

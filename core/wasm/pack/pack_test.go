@@ -1,6 +1,8 @@
 package pack_test
 
 import (
+	"compress/gzip"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,5 +66,31 @@ func TestBuildSaysWhatIsWrong(t *testing.T) {
 				t.Error("something was written")
 			}
 		})
+	}
+}
+
+func TestBuildCompresses(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("the go command is not here")
+	}
+	out := filepath.Join(t.TempDir(), "threshold.wasm.gz")
+	if err := pack.Build(t.Context(), "../../../rules-wasm/threshold", out); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := wasm.ReadManifest(code); err != nil || m.Name != "threshold" {
+		t.Errorf("got %+v, %v", m, err)
 	}
 }
