@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"errors"
 	"runtime"
 	"unsafe"
 
@@ -103,6 +104,45 @@ func exportEval(rule, ptr, size int32) (status int32) {
 			return fail(abi.Internal, "the result was refused")
 		}
 	}
+	return int32(abi.OK)
+}
+
+//go:wasmexport tocsin_snapshot
+func exportSnapshot(rule int32) (status int32) {
+	defer recovered(&status)
+	s := guest.sessions[rule]
+	if s == nil {
+		return fail(abi.Internal, "this rule is not configured")
+	}
+	state, err := s.Snapshot()
+	if err != nil {
+		return fail(abi.Internal, err.Error())
+	}
+	if len(state) > 0 && hostEmit(abi.EmitState, unsafe.Pointer(&state[0]), uint32(len(state))) != abi.EmitOK {
+		return fail(abi.Internal, "the state was refused")
+	}
+	return int32(abi.OK)
+}
+
+// exportRestore hands a fresh rule its state. One that fails is gone: the host configures it anew.
+//
+//go:wasmexport tocsin_restore
+func exportRestore(rule, ptr, size int32) (status int32) {
+	defer recovered(&status)
+	s := guest.sessions[rule]
+	if s == nil {
+		return fail(abi.Internal, "this rule is not configured")
+	}
+	delete(guest.sessions, rule) // a panic, too, leaves no half of a state behind
+	err := s.Restore(block(ptr, size))
+	switch {
+	case errors.Is(err, errStateless):
+		guest.sessions[rule] = s
+		return fail(abi.Unsupported, err.Error())
+	case err != nil:
+		return fail(abi.BadInput, err.Error())
+	}
+	guest.sessions[rule] = s
 	return int32(abi.OK)
 }
 

@@ -52,6 +52,13 @@ func Manifest(r Rule) (abi.Manifest, error) {
 		m.Name, m.Version, m.Description = info.Name, info.Version, info.Description
 		m.Outputs = abi.ManifestOutputs{Labels: info.Labels, Severities: info.Severities}
 	}
+	if stateful, ok := r.(Stateful); ok {
+		info := stateful.State()
+		if err := info.check(); err != nil {
+			return m, fmt.Errorf("rule %s: %w", v.Type(), err)
+		}
+		m.State = abi.ManifestState{Version: info.Version, MaxBytes: info.MaxBytes}
+	}
 	block, err := schema.OfTag(r, "param")
 	if err != nil {
 		return m, err

@@ -22,11 +22,14 @@
 //	func main() { rule.Main() }
 //
 // The same code runs natively in tests (package ruletest) and as a guest of the engine. A guest has no clock, files,
-// network or goroutines that outlive a call; what a rule remembers between evaluations it must be able to lose: after a
-// failure or a restart [Window.First] is true and it starts afresh.
+// network or goroutines that outlive a call. What a rule remembers between evaluations it loses by a failure or a restart:
+// [Window.First] is true and it starts afresh. A rule that is [Stateful] keeps it.
 //
 // Series, groups and matchers are worked out once for each generation of series, not at each evaluation. An Eval that
 // keeps its scratch slices in the struct allocates nothing.
+//
+// For what rules have in common there are [Hysteresis], [MofN], [EWMA] and [Memory], which remember; [Input.Sums],
+// [Input.Histograms], [Increase], [Regression] and [Spread], which compute.
 package rule
 
 import "errors"

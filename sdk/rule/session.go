@@ -17,6 +17,7 @@ type Session struct {
 	table  *table
 	window abi.Window
 	out    Verdicts
+	state  StateWriter
 
 	MaxAlerts int // verdicts of one evaluation
 	MaxBytes  int // of one result

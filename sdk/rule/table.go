@@ -14,7 +14,8 @@ type table struct {
 	groupings []*grouping
 	matches   []matching
 	slots     []slots
-	column    []uint32 // scratch
+	upper     []float64 // bounds of histogram buckets, see bounds
+	column    []uint32  // scratch
 }
 
 type grouping struct {

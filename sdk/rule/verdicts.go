@@ -35,6 +35,16 @@ func (i Instance) With(labels ...frame.Label) Instance {
 	return i
 }
 
+// Status is what a verdict says of an instance.
+type Status = abi.Status
+
+// The statuses.
+const (
+	Healthy = abi.Healthy // evidence that all is well
+	Active  = abi.Active  // the condition holds
+	Unknown = abi.Unknown // cannot be told from these data
+)
+
 // Verdicts takes what a rule has to say. An instance that is left out counts as healthy, but only while all targets of
 // the rule's inputs answered; one that is called healthy counts so in any case.
 type Verdicts struct {
@@ -65,6 +75,17 @@ func (v *Verdicts) Healthy(i Instance, value float64) Detail {
 
 // Unknown says that these data do not tell.
 func (v *Verdicts) Unknown(i Instance) Detail { return v.add(i, abi.Unknown, math.NaN()) }
+
+// Judge says what a helper has found out: Active, Healthy or Unknown.
+func (v *Verdicts) Judge(i Instance, s Status, value float64) Detail {
+	switch s {
+	case Active:
+		return v.Active(i, value)
+	case Healthy:
+		return v.Healthy(i, value)
+	}
+	return v.Unknown(i)
+}
 
 func (v *Verdicts) add(i Instance, status abi.Status, value float64) Detail {
 	size := 48

@@ -17,7 +17,8 @@ func (w Window) Time() time.Time { return time.UnixMilli(w.w.Time).UTC() }
 // Interval is the usual time between two samples of the inputs.
 func (w Window) Interval() time.Duration { return time.Duration(w.w.IntervalMS) * time.Millisecond }
 
-// First tells whether the rule starts afresh: what it remembered is gone, or there never was anything.
+// First tells whether the rule starts afresh: what it remembered is gone, or there never was anything. It is false in the
+// first evaluation after a restart in which the rule was given its state back, see [Stateful].
 func (w Window) First() bool { return w.w.Flags&abi.WindowFirst != 0 }
 
 // Complete tells whether every target of every input answered. Only then an instance that is left out counts as healthy.

@@ -62,7 +62,7 @@ type ManifestLimits struct {
 	Fuel   uint64 `json:"fuel,omitempty"`   // a call
 }
 
-// ManifestState describes what tocsin_snapshot emits.
+// ManifestState describes what tocsin_snapshot emits. A module keeps state if it declares a version, 1 or more.
 type ManifestState struct {
 	Version  int `json:"version,omitempty"`
 	MaxBytes int `json:"max_bytes,omitempty"`
@@ -101,6 +101,9 @@ func (m *Manifest) check() error {
 	}
 	if len(m.Params) > 256 || len(m.Inputs) > 64 {
 		return fmt.Errorf("too many params (%d of 256) or inputs (%d of 64)", len(m.Params), len(m.Inputs))
+	}
+	if s := m.State; s.Version < 0 || s.MaxBytes < 0 || s.MaxBytes > MaxStateBytes {
+		return fmt.Errorf("state: the version must not be negative, max_bytes at most %d", MaxStateBytes)
 	}
 	seen := map[string]bool{}
 	for _, p := range m.Params {

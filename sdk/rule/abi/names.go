@@ -33,6 +33,9 @@ const (
 	Slots
 )
 
+// MaxStateBytes is the most that a rule's state may have, and what it may have where the manifest does not say.
+const MaxStateBytes = 1 << 20
+
 // What a guest may emit.
 const (
 	EmitResult   int32 = 1

@@ -2,7 +2,6 @@ package ruletest
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -11,21 +10,22 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
-// series is one line of the notation. A hole is a NaN.
+// series is one line of the notation.
 type series struct {
 	labels frame.Labels
-	values []float64
+	values []float64 // of samples; 0 where there is none
 	marks  []mark
 }
 
-// mark says what else is the matter with a sample.
+// mark says what stands at one time of a series.
 type mark uint8
 
 const (
-	sampled mark = iota
-	stale        // the target answered without the series
-	down         // the target did not answer
-	removed      // the target is no longer configured
+	sampled mark = iota // a value, which may be NaN
+	hole                // nothing
+	stale               // the target answered without the series
+	down                // the target did not answer
+	removed             // the target is no longer configured
 )
 
 // parse reads series in the notation of Prometheus' rule tests:
@@ -96,20 +96,26 @@ func parseLabels(labels []frame.Label, rest string) ([]frame.Label, string, erro
 	}
 }
 
-// add reads one item: 5, 5x3, 1+2x3, 1-2x3, _, _x3, and of our own stale, down, removed, downx3, … NxK stands for K
-// further samples.
+// add reads one item: 5, 5x3, 1+2x3, 1-2x3, NaN, -Inf, _, _x3, stale, and of our own stalex3, down, removed, downx3, …
+// NxK stands for K further samples.
 func (s *series) add(item string) error {
-	body, times := item, 0
-	if head, count, ok := strings.Cut(item, "x"); ok {
-		n, err := strconv.Atoi(count)
-		if err != nil || n < 0 || n > 1_000_000 {
+	if strings.HasPrefix(item, "{{") {
+		return fmt.Errorf("native histograms cannot be written down")
+	}
+	body, count, repeated := strings.Cut(item, "x")
+	times := 0
+	if repeated {
+		var err error
+		if times, err = strconv.Atoi(count); err != nil || times < 0 || times > 1_000_000 {
 			return fmt.Errorf("%q is not a number of samples", count)
 		}
-		body, times = head, n
 	}
-	if m, ok := map[string]mark{"_": sampled, "stale": stale, "down": down, "removed": removed}[body]; ok {
-		for range max(times, 1) { // _x3 are three holes, 5x3 are four samples
-			s.values, s.marks = append(s.values, math.NaN()), append(s.marks, m)
+	if m, ok := map[string]mark{"_": hole, "stale": stale, "down": down, "removed": removed}[body]; ok {
+		if !repeated {
+			times = 1
+		}
+		for range times { // _x3 are three holes, 5x3 are four samples
+			s.values, s.marks = append(s.values, 0), append(s.marks, m)
 		}
 		return nil
 	}
@@ -147,8 +153,8 @@ type samples struct {
 	values []float64
 	flags  uint8
 
-	base     float64 // the last sample before, if it is young enough to count from
-	baseTime int64
+	base     float64 // the last sample before, if it is young enough to count from; or 0 of a series born in the window
+	baseTime int64   // or the time just before the birth
 	hasBase  bool
 
 	down, removed bool
@@ -168,7 +174,7 @@ func (s *series) cut(from, to int64, interval time.Duration) (c samples) {
 		case s.marks[i] == stale:
 			c.flags |= abi.FlagEnded
 			continue
-		case math.IsNaN(v):
+		case s.marks[i] != sampled:
 			continue
 		case t <= from:
 			before = true
@@ -182,6 +188,7 @@ func (s *series) cut(from, to int64, interval time.Duration) (c samples) {
 		if len(c.values) == 0 && !before {
 			if i > 0 && s.marks[i-1] != down {
 				c.flags |= abi.FlagBorn
+				c.base, c.baseTime, c.hasBase = 0, t-interval.Milliseconds(), true
 			}
 			if t == to {
 				c.flags |= abi.FlagNew

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/tocsinhq/tocsin/sdk/rule"
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
@@ -41,46 +42,34 @@ func reduced(how abi.Reduce, arg float64, s samples) (float64, bool, error) {
 	case abi.Quantile:
 		return quantile(arg, s.values), true, nil
 	case abi.Delta:
-		if s.hasBase {
-			return s.values[n-1] - s.base, true, nil
+		from, _, ok := s.origin()
+		if s.flags&abi.FlagBorn != 0 { // a gauge does not begin at 0
+			from, ok = s.values[0], n > 1
 		}
-		return s.values[n-1] - s.values[0], n > 1, nil
+		return s.values[n-1] - from, ok, nil
 	case abi.Increase:
-		v, ok := increase(s)
+		v, _, ok := s.increase()
 		return v, ok, nil
 	case abi.Rate:
-		v, ok := increase(s)
-		from := s.times[0]
-		if s.hasBase {
-			from = s.baseTime
-		}
-		seconds := float64(s.times[n-1]-from) / 1000
-		if !ok || seconds == 0 {
-			return 0, false, nil
-		}
-		return v / seconds, true, nil
+		v, seconds, ok := s.increase()
+		return v / seconds, ok && seconds > 0, nil
 	}
 	return 0, false, fmt.Errorf("reduce %s is not known here", how)
 }
 
-// increase counts what a counter gained since its last sample before the window: a fall is a restart from 0, and so is
-// a birth inside the window.
-func increase(s samples) (float64, bool) {
-	total, last := 0.0, s.values[0]
-	born := s.flags&abi.FlagBorn != 0
-	switch {
-	case s.hasBase:
-		last = s.base
-	case born:
-		last = 0
+// origin is what is counted from: what was before the window, else the first of several samples in it.
+func (s samples) origin() (v float64, t int64, ok bool) {
+	if s.hasBase {
+		return s.base, s.baseTime, true
 	}
-	for _, v := range s.values {
-		if v < last {
-			last = 0
-		}
-		total, last = total+v-last, v
-	}
-	return total, s.hasBase || born || len(s.values) > 1
+	return s.values[0], s.times[0], len(s.values) > 1
+}
+
+// increase is what a counter gained, and in how many seconds.
+func (s samples) increase() (v, seconds float64, ok bool) {
+	from, since, ok := s.origin()
+	v, _ = rule.Increase(append([]float64{from}, s.values...), false)
+	return v, float64(s.times[len(s.times)-1]-since) / 1000, ok
 }
 
 // quantile interpolates between the two nearest ranks, as quantile_over_time of PromQL does.
@@ -93,7 +82,7 @@ func quantile(q float64, values []float64) float64 {
 	case q > 1:
 		return math.Inf(1)
 	}
-	values = sorted(values)
+	values = slices.Sorted(slices.Values(values))
 	rank := q * float64(len(values)-1)
 	low := int(math.Floor(rank))
 	high := min(low+1, len(values)-1)

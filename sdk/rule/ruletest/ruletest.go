@@ -15,7 +15,7 @@ package ruletest
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
+	"reflect"
 	"testing"
 	"time"
 
@@ -44,6 +44,8 @@ var Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // Test is a rule with its series.
 type Test struct {
 	t       testing.TB
+	rule    reflect.Type // the struct
+	params  []byte
 	session *rule.Session
 	decoder *abi.ResultDecoder
 	windows *Windows
@@ -56,7 +58,7 @@ func New(t testing.TB, r rule.Rule, o Options) *Test {
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, err := configure(r, manifest, o.Params)
+	params, err := encode(manifest, o.Params)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,14 +66,52 @@ func New(t testing.TB, r rule.Rule, o Options) *Test {
 	if err != nil {
 		t.Fatal(err)
 	}
-	block, err := abi.EncodeDictionary(windows.Dictionary(), nil)
+	x := &Test{t: t, rule: reflect.TypeOf(r).Elem(), params: params, decoder: abi.NewResultDecoder(abi.ResultLimits{}), windows: windows}
+	x.start(r, nil)
+	return x
+}
+
+// start configures the rule, restores it if there is a state, and names the series.
+func (x *Test) start(r rule.Rule, state []byte) {
+	x.t.Helper()
+	var err error
+	if x.session, err = rule.NewSession(r, x.params); err != nil {
+		x.t.Fatal(err)
+	}
+	if len(state) > 0 {
+		if err := x.session.Restore(state); err != nil {
+			x.t.Fatalf("restore: %v", err)
+		}
+	}
+	x.windows.restart(len(state) == 0)
+	block, err := abi.EncodeDictionary(x.windows.Dictionary(), nil)
 	if err == nil {
-		err = session.Series(block)
+		err = x.session.Series(block)
 	}
 	if err != nil {
-		t.Fatal(err)
+		x.t.Fatal(err)
 	}
-	return &Test{t: t, session: session, decoder: abi.NewResultDecoder(abi.ResultLimits{}), windows: windows}
+}
+
+// Restart does what a planned restart of the engine does: the rule goes on in a new struct, with what its snapshot keeps.
+// A rule that is not [rule.Stateful] starts afresh.
+func (x *Test) Restart() {
+	x.t.Helper()
+	state, err := x.session.Snapshot()
+	if err != nil {
+		x.t.Fatalf("snapshot: %v", err)
+	}
+	state = bytes.Clone(state)
+	if again, err := x.session.Snapshot(); err != nil || !bytes.Equal(again, state) {
+		x.t.Fatalf("two snapshots of the same state differ (error %v): the engine would write each of them", err)
+	}
+	x.start(reflect.New(x.rule).Interface().(rule.Rule), state)
+}
+
+// Forget makes the rule start afresh, as after a failure before there was a snapshot.
+func (x *Test) Forget() {
+	x.t.Helper()
+	x.start(reflect.New(x.rule).Interface().(rule.Rule), nil)
 }
 
 // ConfigError returns the error that configuring the rule with these parameters yields, nil for none.
@@ -80,20 +120,20 @@ func ConfigError(r rule.Rule, params map[string]any) error {
 	if err != nil {
 		return err
 	}
-	_, err = configure(r, manifest, params)
+	block, err := encode(manifest, params)
+	if err != nil {
+		return err
+	}
+	_, err = rule.NewSession(r, block)
 	return err
 }
 
-func configure(r rule.Rule, manifest abi.Manifest, params map[string]any) (*rule.Session, error) {
+func encode(manifest abi.Manifest, params map[string]any) ([]byte, error) {
 	values, err := json.Marshal(params)
 	if err != nil {
 		return nil, err
 	}
-	block, err := abi.EncodeParams(manifest.Params, values)
-	if err != nil {
-		return nil, err
-	}
-	return rule.NewSession(r, block)
+	return abi.EncodeParams(manifest.Params, values)
 }
 
 // At evaluates the rule so long after [Start] and returns its verdicts, one a line, in the order of the rule:
@@ -132,13 +172,6 @@ func (x *Test) Verdicts(offset time.Duration) ([]abi.Verdict, bool) {
 		x.t.Fatal(err)
 	}
 	return verdicts, true
-}
-
-// sorted returns values in ascending order.
-func sorted(values []float64) []float64 {
-	values = slices.Clone(values)
-	slices.Sort(values)
-	return values
 }
 
 // Session is the rule as a guest runs it, for tests that hand it blocks of their own.

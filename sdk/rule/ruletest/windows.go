@@ -17,7 +17,8 @@ type Windows struct {
 	inputs   []input
 	dict     *abi.Dictionary
 	sequence uint64
-	afresh   bool // the next window is the first of a rule
+	afresh   bool // the next window is the first of a rule that remembers nothing
+	named    bool // the next window is not the first after the series were given
 }
 
 // input is one input of the rule with its series.
@@ -84,6 +85,9 @@ func parseWindow(text string) (time.Duration, error) {
 	return time.ParseDuration(text)
 }
 
+// restart makes the next window the first of a rule in a new instance, which remembers its past or starts afresh.
+func (x *Windows) restart(afresh bool) { x.afresh, x.named = afresh, false }
+
 // Dictionary names the series of all windows.
 func (x *Windows) Dictionary() *abi.Dictionary { return x.dict }
 
@@ -95,9 +99,12 @@ func (x *Windows) At(offset time.Duration) (*abi.Window, error) {
 		Sequence: x.sequence, Time: at, Generation: x.dict.Generation, IntervalMS: uint32(x.interval.Milliseconds()),
 	}
 	if x.afresh {
-		w.Flags |= abi.WindowFirst | abi.WindowSeriesChanged
-		x.afresh = false
+		w.Flags |= abi.WindowFirst
 	}
+	if !x.named {
+		w.Flags |= abi.WindowSeriesChanged
+	}
+	x.afresh, x.named = false, true
 	x.sequence++
 	for i := range x.inputs {
 		in, err := x.inputs[i].window(at, x.interval)
