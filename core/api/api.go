@@ -1,4 +1,7 @@
-// Package api is what the engine answers over HTTP.
+// Package api is what the engine answers over HTTP: Alertmanager's API, so that what speaks to an Alertmanager speaks to
+// the engine, and the signs of life that Prometheus has.
+//
+// Handlers hold nothing: what they show they ask for, what they change they hand on.
 package api
 
 import (
@@ -6,9 +9,10 @@ import (
 	"net/http"
 )
 
-// Options say what there is to show.
+// Options say what there is to show and whom to hand changes to.
 type Options struct {
-	Ready func() error // nil: the engine does its work
+	Ready        func() error  // nil: the engine does its work
+	Alertmanager *Alertmanager // nil: not served
 }
 
 // New returns the engine's HTTP surface.
@@ -24,5 +28,8 @@ func New(o Options) http.Handler {
 		}
 		fmt.Fprintln(w, "Tocsin is ready.")
 	})
+	if o.Alertmanager != nil {
+		o.Alertmanager.register(mux)
+	}
 	return mux
 }

@@ -38,7 +38,7 @@ var ours = []struct {
 	{"core/silence", nil, "it knows which silences there are, not what they do"},
 	{"core/state", nil, "it stores bytes"},
 	{"core/pluginhost", []string{"sdk"}, "it runs plugins and does not know what for"},
-	{"core/api", nil, "it is told what to show by funcs"},
+	{"core/api", []string{"sdk/frame", "core/alert", "core/silence"}, "it shows what they hold, and hands changes on through funcs"},
 	{"core/engine", []string{""}, "the composition root"},
 	{"core/demo", []string{""}, "it plays the whole product"},
 	{"core/cmd", []string{""}, "the binary"},
