@@ -47,6 +47,9 @@ examples: build ## every example configuration passes `tocsin check`
 bench: rules ## benchmarks, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+load: rules ## CPU and memory of 1,000 rules over 10 targets, for a minute (Linux)
+	$(GO) test -run '^$$' -bench ThousandRules -benchtime 4x ./core/cmd/tocsin -interval 15s
+
 fuzz: ## each fuzz target for FUZZTIME (default 5s)
 	@for p in $$($(GO) list ./...); do \
 	  for t in $$($(GO) test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz'); do \
@@ -71,4 +74,4 @@ tidy: ## go.mod says what is used
 clean: ## what was built
 	rm -rf bin rules-wasm/built/*.wasm*
 
-.PHONY: help build demo test check rules examples bench fuzz gen format lint tidy clean
+.PHONY: help build demo test check rules examples bench load fuzz gen format lint tidy clean
