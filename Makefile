@@ -41,8 +41,9 @@ bin/build-rule: $(SDK_RULE) $(wildcard core/wasm/pack/*.go core/wasm/meter/*.go)
 rules-wasm/built/%.wasm.gz: rules-wasm/%/*.go $(SDK_RULE) | bin/build-rule
 	bin/build-rule ./rules-wasm/$* $@
 
-examples: build ## every example configuration passes `tocsin check`
+examples: build ## every example configuration passes `tocsin check`, and its tests
 	@for d in examples/*/; do if ls $$d*.hcl >/dev/null 2>&1; then echo "check $$d"; bin/tocsin check $$d || exit 1; fi; done
+	bin/tocsin test examples
 
 bench: rules ## benchmarks, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -40,6 +40,7 @@ var ours = []struct {
 	{"core/pluginhost", []string{"sdk"}, "it runs plugins and does not know what for"},
 	{"core/api", []string{"sdk/frame", "core/alert", "core/silence"}, "it shows what they hold, and hands changes on through funcs"},
 	{"core/engine", []string{""}, "the composition root"},
+	{"core/rehearsal", []string{""}, "it plays the surroundings of the whole engine"},
 	{"core/demo", []string{""}, "it plays the whole product"},
 	{"core/cmd", []string{""}, "the binary"},
 }

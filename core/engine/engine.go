@@ -138,6 +138,9 @@ func (e *Engine) openState(context.Context) error {
 
 // openPlugins prepares the host of plugin processes; processes start as sources and notifiers ask for them.
 func (e *Engine) openPlugins(context.Context) (err error) {
+	if e.options.World.Collector != nil && e.options.World.Sender != nil {
+		return nil
+	}
 	cfg := e.options.Config
 	e.programs = plugins{executable: e.options.Executable, dirs: cfg.Engine.PluginDirs, blocks: cfg.Plugins}
 	e.plugins, err = pluginhost.New(pluginhost.Options{Logger: e.logger, Command: e.programs.command, Checksum: e.programs.checksum})

@@ -12,6 +12,15 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/pluginpb"
 )
 
+// Local makes one attempt with a notifier inside this process. It gets, and answers, what would come over the wire.
+func Local(ctx context.Context, to Notifier, n Notification) (Result, error) {
+	result, err := to.Send(ctx, fromMessage(toMessage(n)))
+	if err != nil {
+		return Result{}, plugin.FromStatus(plugin.ToStatus(err))
+	}
+	return fromResultMessage(resultMessage(result))
+}
+
 // Client calls the Notifier service of a plugin: the engine's end of the wire.
 type Client struct{ rpc pluginpb.NotifierClient }
 

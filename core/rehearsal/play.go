@@ -1,0 +1,252 @@
+package rehearsal
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/core/alert"
+	"github.com/tocsinhq/tocsin/core/delivery"
+	"github.com/tocsinhq/tocsin/core/engine"
+	"github.com/tocsinhq/tocsin/core/scrape"
+	"github.com/tocsinhq/tocsin/core/state"
+	"github.com/tocsinhq/tocsin/core/wasm"
+)
+
+// play is one test as it is performed. Only run and what it starts are inside of the bubble.
+type play struct {
+	test     *config.Test
+	versions []*config.Config // of the configuration: at first, and after each reload
+	modules  *wasm.Host
+	duration time.Duration
+
+	disk    *state.MemoryStore // as the present engine sees it
+	current *life
+	past    sync.WaitGroup // engines that were killed
+	moments []moment
+	err     error // the engine could not be started, or not be stopped
+
+	mu     sync.Mutex
+	events []Event // guarded by mu
+}
+
+// life is one engine, from its start to its end.
+type life struct {
+	play   *play
+	engine *engine.Engine
+	over   bool // it was killed, or the test is over: what it still does is not seen. Guarded by play.mu
+}
+
+// moment is how alerts stood at a time that the test asks about.
+type moment struct {
+	of     *config.TestMoment
+	alerts []alert.Alert
+}
+
+func newPlay(test *config.Test, versions []*config.Config, modules *wasm.Host) *play {
+	p := &play{test: test, versions: versions, modules: modules, disk: state.Memory()}
+	p.duration = p.length()
+	return p
+}
+
+// step is something that is done to the engine at a time.
+type step struct {
+	at    time.Duration
+	order int // of steps at the same time
+	do    func()
+}
+
+// run performs the test.
+func (p *play) run() {
+	time.Sleep(time.Until(p.test.Start))
+	p.err = p.start(p.versions[0])
+	for _, s := range p.steps() {
+		if p.err != nil {
+			break
+		}
+		time.Sleep(time.Until(p.test.Start.Add(s.at)))
+		settle()
+		s.do()
+	}
+	settle()
+	if life := p.current; life != nil {
+		p.end(life)
+		p.err = cmp.Or(p.err, p.stop(life))
+	}
+	p.past.Wait()
+}
+
+// stopTimeout is how long a stop in good order may take, as in "tocsin run".
+const stopTimeout = 20 * time.Second
+
+// steps lists everything that is done during the test, in order.
+func (p *play) steps() (all []step) {
+	add := func(at time.Duration, order int, do func()) { all = append(all, step{at, order, do}) }
+	version := 0
+	for _, f := range p.ordered() {
+		switch f.What {
+		case config.FaultStorage:
+			add(f.From, 0, func() { p.disk.Fail(math.MaxInt) })
+			if f.To > 0 {
+				add(f.To, 0, func() { p.disk.Fail(0) })
+			}
+		case config.FaultCrash:
+			v := p.versions[version]
+			add(f.From, 1, func() { p.err = p.crash(v) })
+		case config.FaultRestart:
+			v := p.versions[version]
+			add(f.From, 1, func() { p.err = p.restart(v) })
+		case config.FaultReload:
+			version++
+			v := p.versions[version]
+			add(f.From, 1, func() { p.err = p.restart(v) })
+		}
+	}
+	for i := range p.test.Moments {
+		m := &p.test.Moments[i]
+		add(m.At, 2, func() { p.moments = append(p.moments, moment{m, p.current.engine.Alerts()}) })
+	}
+	add(p.duration, 3, func() {})
+	slices.SortStableFunc(all, func(a, b step) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.order, b.order)) })
+	for len(all) > 0 && all[len(all)-1].at > p.duration {
+		all = all[:len(all)-1]
+	}
+	return all
+}
+
+// ordered are the faults in the order of time. Versions of the configuration are in the order in which they are written,
+// which Check keeps the same.
+func (p *play) ordered() []config.TestFault {
+	faults := slices.Clone(p.test.Faults)
+	slices.SortStableFunc(faults, func(a, b config.TestFault) int { return cmp.Compare(a.From, b.From) })
+	return faults
+}
+
+// start starts an engine on what the disk holds.
+func (p *play) start(cfg *config.Config) error {
+	l := &life{play: p}
+	samples := newWritten(p.test, cfg)
+	services := newServices(l)
+	ctx := context.Background() // one of the bubble: whoever waits for another waits outside of it
+	e, err := engine.New(ctx, engine.Options{
+		Config: cfg, Logger: zerolog.Nop(), OnDecision: l.decided,
+		World: engine.World{
+			Collector: func(s config.Source) (scrape.Collector, error) {
+				return &collector{play: p, source: s.Kind + "." + s.Name, samples: samples}, nil
+			},
+			Sender: func(n config.Notifier) (delivery.Sender, error) { return services.open(ctx, n) },
+			State:  p.disk, Modules: p.modules, Offline: true, Seed: p.test.Seed, Workers: 1,
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("start the engine: %w", err)
+	}
+	l.engine, p.current = e, l
+	if err := e.Start(ctx); err != nil {
+		return fmt.Errorf("start the engine: %w", err)
+	}
+	return nil
+}
+
+// stop ends an engine in good order.
+func (p *play) stop(l *life) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if err := l.engine.Stop(ctx); err != nil {
+		return fmt.Errorf("stop the engine: %w", err)
+	}
+	return nil
+}
+
+// restart ends the engine in good order and starts another on the same state.
+func (p *play) restart(cfg *config.Config) error {
+	stopped := p.stop(p.current)
+	p.disk = p.disk.Crash() // it is closed; the next process opens it again
+	return errors.Join(stopped, p.start(cfg))
+}
+
+// crash ends the engine as kill -9 does: nothing that it does from now on can be seen. Then it starts another one. The
+// goroutines of the old one are cleared away in the background.
+func (p *play) crash(cfg *config.Config) error {
+	killed := p.current
+	p.end(killed)
+	p.disk = p.disk.Crash()
+	p.past.Go(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = killed.engine.Stop(ctx) // what it cannot write any more is what a crash loses
+	})
+	return p.start(cfg)
+}
+
+// end looks away from an engine.
+func (p *play) end(l *life) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l.over = true
+}
+
+// decided takes a line of the journal.
+func (l *life) decided(d alert.Decision) {
+	l.saw(Event{At: d.Time.Sub(l.play.test.Start), Decision: &d})
+}
+
+// saw keeps what happened in a life that is not over, and tells whether it is not.
+func (l *life) saw(e Event) bool {
+	l.play.mu.Lock()
+	defer l.play.mu.Unlock()
+	if !l.over {
+		l.play.events = append(l.play.events, e)
+	}
+	return !l.over
+}
+
+// length is how long a test lasts: as it says, or until the last thing that it speaks of.
+func (p *play) length() time.Duration {
+	t := p.test
+	if t.Duration > 0 {
+		return t.Duration
+	}
+	last := newWritten(t, p.versions[0]).end()
+	late := p.tolerance()
+	for _, f := range t.Faults {
+		last = max(last, f.From, f.To)
+	}
+	for _, m := range t.Moments {
+		last = max(last, m.At)
+	}
+	for _, tr := range t.Transitions {
+		for _, s := range tr.States {
+			last = max(last, s.At+late)
+		}
+	}
+	for _, n := range t.Notifications {
+		if n.At != nil {
+			last = max(last, *n.At+late)
+		}
+	}
+	return last
+}
+
+// tolerance is how far from the time in the test something may happen. The engine sees a change of the world with the next
+// collection, up to an interval later, and when in the interval that is depends on a hash of the target's name.
+func (p *play) tolerance() time.Duration {
+	if p.test.Tolerance != nil {
+		return *p.test.Tolerance
+	}
+	var longest time.Duration
+	for _, cfg := range p.versions {
+		for _, s := range cfg.Sources {
+			longest = max(longest, s.Interval)
+		}
+	}
+	return longest
+}

@@ -1,0 +1,96 @@
+package rehearsal_test
+
+import (
+	"bytes"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/core/rehearsal"
+	"github.com/tocsinhq/tocsin/core/wasm"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// director runs tests in bubbles of a Go test.
+func director(t *testing.T) *rehearsal.Director {
+	t.Helper()
+	modules, err := wasm.New(t.Context(), wasm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := modules.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	return rehearsal.New(rehearsal.Options{
+		Bubble:  func(run func()) { synctest.Test(t, func(*testing.T) { run() }) },
+		Modules: modules,
+	})
+}
+
+// perform runs all tests of a path.
+func perform(t *testing.T, d *rehearsal.Director, path string) rehearsal.Suite {
+	t.Helper()
+	tests, diags := config.LoadTests([]string{path})
+	refuse(t, diags)
+	suite := rehearsal.Suite{File: filepath.Base(path)}
+	for i := range tests {
+		result, diags := d.Run(&tests[i])
+		refuse(t, diags)
+		suite.Add(result)
+	}
+	return suite
+}
+
+func refuse(t *testing.T, diags config.Diagnostics) {
+	t.Helper()
+	if diags.HasErrors() {
+		var text strings.Builder
+		_ = diags.Write(&text, false, 100)
+		t.Fatal(text.String())
+	}
+}
+
+func text(t *testing.T, s rehearsal.Suite) string {
+	t.Helper()
+	var b strings.Builder
+	if err := s.WriteText(&b, true); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestQuickstart(t *testing.T) {
+	s := perform(t, director(t), "../../examples/quickstart")
+	if s.Failed() || len(s.Results) < 3 {
+		t.Errorf("%d tests:\n%s", len(s.Results), text(t, s))
+	}
+}
+
+// The same test takes the same course, byte for byte, on however many processors.
+func TestSameSeedSameBytes(t *testing.T) {
+	var outputs []string
+	for _, processors := range []int{1, 2, 4} {
+		before := runtime.GOMAXPROCS(processors)
+		s := perform(t, director(t), "testdata/faults")
+		runtime.GOMAXPROCS(before)
+		var b bytes.Buffer
+		if err := s.WriteJSON(&b); err != nil {
+			t.Fatal(err)
+		}
+		outputs = append(outputs, text(t, s)+b.String())
+	}
+	for _, other := range outputs[1:] {
+		if diff := cmp.Diff(outputs[0], other); diff != "" {
+			t.Errorf("another course (-first +later):\n%s", diff)
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package rehearsal
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
+
+	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/sdk/frame"
+	"github.com/tocsinhq/tocsin/sdk/source"
+)
+
+// Samples are what targets expose, whoever plays them: the series of a test here, recorded ones elsewhere.
+type Samples interface {
+	// At returns what a target exposes at that time. The layout is the same as before for as long as the columns are.
+	// An error is a collection that failed.
+	At(source, target string, at time.Time) (frame.Frame, error)
+}
+
+// collector serves the samples of one source to the engine, with the faults of the test.
+type collector struct {
+	play    *play
+	source  string
+	samples Samples
+}
+
+var errRefused = errors.New("connection refused (the test says so)")
+
+// Collect implements [scrape.Collector].
+func (c *collector) Collect(ctx context.Context, t source.Target) (source.Collection, error) {
+	now := time.Now()
+	switch c.play.targetFault(c.source, t.Address, now) {
+	case config.KindFail:
+		return source.Collection{}, errRefused
+	case config.KindLate:
+		<-ctx.Done()
+		return source.Collection{}, context.Cause(ctx)
+	case config.KindGone:
+		return source.Collection{Frame: frame.Frame{Layout: nobody}}, nil
+	}
+	f, err := c.samples.At(c.source, t.Address, now)
+	return source.Collection{Frame: f}, err
+}
+
+// nobody is the layout of a page without series.
+var nobody = &frame.Layout{}
+
+// written are the series of a test. Targets of which it says nothing expose nothing.
+type written struct {
+	start   time.Time
+	targets map[string]*page
+}
+
+// page is what one target exposes.
+type page struct {
+	series []exposed
+	shown  []int // columns of the last frame
+	layout *frame.Layout
+	next   []int
+	values []float64
+}
+
+// exposed is one series of a page.
+type exposed struct {
+	frame.Series
+	interval time.Duration
+	values   []float64
+}
+
+func newWritten(test *config.Test, cfg *config.Config) *written {
+	w := &written{start: test.Start, targets: map[string]*page{}}
+	for i := range test.Series {
+		s := &test.Series[i]
+		src := sourceOf(cfg, s.Source)
+		if src == nil {
+			continue // of another version of the configuration
+		}
+		interval := s.Interval
+		if interval == 0 {
+			interval = src.Interval
+		}
+		key := pageKey(s.Source, targetOf(s, src))
+		p := w.targets[key]
+		if p == nil {
+			p = &page{}
+			w.targets[key] = p
+		}
+		for _, samples := range s.Samples {
+			p.series = append(p.series, exposed{Series: seriesOf(samples.Labels), interval: interval, values: samples.Values})
+		}
+	}
+	return w
+}
+
+func pageKey(source, target string) string { return source + "\x00" + target }
+
+// targetOf is the target that a series block speaks of: the first of the source if it does not say.
+func targetOf(s *config.TestSeries, src *config.Source) string {
+	if s.Target == "" && len(src.Targets) > 0 {
+		return src.Targets[0]
+	}
+	return s.Target
+}
+
+func sourceOf(cfg *config.Config, name string) *config.Source {
+	for i := range cfg.Sources {
+		if s := &cfg.Sources[i]; s.Kind+"."+s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// seriesOf names a column. Its kind is guessed from its name, as exporters name their series.
+func seriesOf(ls labels.Labels) frame.Series {
+	s := frame.Series{Kind: frame.Gauge}
+	var all []frame.Label
+	ls.Range(func(l labels.Label) { all = append(all, frame.Label{Name: l.Name, Value: l.Value}) })
+	s.Labels = frame.NewLabels(all...)
+	name := s.Labels.Get(frame.MetricName)
+	switch {
+	case strings.HasSuffix(name, "_total"):
+		s.Kind = frame.Counter
+	case strings.HasSuffix(name, "_bucket"), strings.HasSuffix(name, "_count"), strings.HasSuffix(name, "_sum"):
+		s.Kind = frame.Histogram
+	}
+	return s
+}
+
+// At implements [Samples]: of each series the last sample that was written for then or before.
+func (w *written) At(source, target string, at time.Time) (frame.Frame, error) {
+	p := w.targets[pageKey(source, target)]
+	if p == nil {
+		return frame.Frame{Layout: nobody}, nil
+	}
+	since := at.Sub(w.start)
+	p.next = p.next[:0]
+	values := p.values[:0]
+	for i := range p.series {
+		s := &p.series[i]
+		n := int(since / s.interval)
+		if since < 0 || n >= len(s.values) || value.IsStaleNaN(s.values[n]) {
+			continue
+		}
+		p.next, values = append(p.next, i), append(values, s.values[n])
+	}
+	p.values = values
+	if p.layout == nil || !slices.Equal(p.next, p.shown) {
+		p.shown, p.layout = slices.Clone(p.next), &frame.Layout{}
+		for _, i := range p.shown {
+			p.layout.Series = append(p.layout.Series, p.series[i].Series)
+		}
+	}
+	return frame.Frame{Layout: p.layout, Values: values}, nil
+}
+
+// end is how long after the start the last sample is exposed.
+func (w *written) end() (last time.Duration) {
+	for _, p := range w.targets {
+		for _, s := range p.series {
+			last = max(last, time.Duration(len(s.values))*s.interval)
+		}
+	}
+	return last
+}
+
+// targetFault is what is wrong with a target at a time, "" for nothing.
+func (p *play) targetFault(source, target string, now time.Time) string {
+	for i := range p.test.Faults {
+		f := &p.test.Faults[i]
+		if f.What == config.FaultScrape && f.Source == source && (f.Target == "" || f.Target == target) && p.within(f, now) {
+			return f.Kind
+		}
+	}
+	return ""
+}
+
+// within tells whether a fault is there at a time.
+func (p *play) within(f *config.TestFault, now time.Time) bool {
+	since := now.Sub(p.test.Start)
+	return since >= f.From && (f.To == 0 || since < f.To)
+}
