@@ -33,6 +33,7 @@ var ours = []struct {
 	{"core/rule", []string{"sdk/frame", "sdk/rule/abi", "core/alert"}, "it judges verdicts and knows neither windows nor WebAssembly"},
 	{"core/route", []string{"sdk/frame", "core/alert"}, "pure decisions over alerts"},
 	{"core/delivery", []string{"sdk/frame", "sdk/notifier", "core/alert"}, "the ledger knows groups of alerts and receivers, not how they came about"},
+	{"core/discovery", []string{"sdk/schema", "sdk/source"}, "it finds targets and does not know who collects"},
 	{"core/intake", []string{"sdk/frame", "core/alert"}, "it owns the alerts that others raise, as core/rule owns those of rules"},
 	{"core/journal", []string{"sdk/frame", "core/alert"}, "it writes decisions down"},
 	{"core/silence", nil, "it knows which silences there are, not what they do"},

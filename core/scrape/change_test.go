@@ -14,9 +14,9 @@ import (
 )
 
 // finder announces what it is told to.
-type finder chan []Group
+type finder chan []source.Group
 
-func (f finder) Run(ctx context.Context, announce func([]Group)) {
+func (f finder) Run(ctx context.Context, announce func([]source.Group)) {
 	for {
 		select {
 		case groups := <-f:
@@ -25,6 +25,14 @@ func (f finder) Run(ctx context.Context, announce func([]Group)) {
 			return
 		}
 	}
+}
+
+// at are targets at addresses.
+func at(addresses ...string) (targets []source.Found) {
+	for _, address := range addresses {
+		targets = append(targets, source.Found{Address: address})
+	}
+	return targets
 }
 
 // names lists the targets that are collected from.
@@ -48,13 +56,13 @@ func TestTargetsComeAndGo(t *testing.T) {
 		if got := names(b.Manager); got != "static:1" {
 			t.Errorf("before anything was found: %s", got)
 		}
-		found <- []Group{{Targets: []string{"a:1", "b:1"}}}
+		found <- []source.Group{{Targets: at("a:1", "b:1")}}
 		pass(20 * time.Second)
 		if got := names(b.Manager); got != "static:1 a:1 b:1" {
 			t.Errorf("after two were found: %s", got)
 		}
 		before, static := len(b.rowsOf("a:1")), len(b.rowsOf("static:1"))
-		found <- []Group{{Targets: []string{"c:1", "a:1"}}}
+		found <- []source.Group{{Targets: at("c:1", "a:1")}}
 		pass(20 * time.Second)
 		if got := names(b.Manager); got != "static:1 c:1 a:1" {
 			t.Errorf("after one went and one came: %s", got)
@@ -81,7 +89,7 @@ func TestRoundsGoOnWithoutTargets(t *testing.T) {
 		found := make(finder)
 		b.start(t, Source{Name: "http.gw", Collector: collector(good), Interval: 10 * time.Second, Discoveries: []Discovery{found}})
 		pass(30 * time.Second)
-		found <- []Group{{Targets: []string{"a:1"}}}
+		found <- []source.Group{{Targets: at("a:1")}}
 		pass(30 * time.Second)
 		found <- nil
 		pass(30*time.Second - time.Nanosecond)
@@ -106,9 +114,9 @@ func TestLeavingTargetDoesNotHoldTheRound(t *testing.T) {
 				return onePageOf(1), ctx.Err()
 			}),
 		})
-		found <- []Group{{Targets: []string{"hangs:1", "a:1"}}}
+		found <- []source.Group{{Targets: at("hangs:1", "a:1")}}
 		pass(15 * time.Second)
-		found <- []Group{{Targets: []string{"a:1"}}}
+		found <- []source.Group{{Targets: at("a:1")}}
 		synctest.Wait()
 		if rounds, rows := len(b.rounds), len(b.rowsOf("a:1")); rounds != rows {
 			t.Errorf("%d rounds after the target that hung had gone, want %d, one for each row of the other", rounds, rows)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tocsinhq/tocsin/sdk/frame"
+	"github.com/tocsinhq/tocsin/sdk/source"
 )
 
 // Labels that say where a target is, with Prometheus' names and meanings. Relabelling may read and set them; labels
@@ -17,12 +18,6 @@ const (
 	paramPrefix  = "__param_"
 	reserved     = "__"
 )
-
-// Group is targets with the labels that whoever found them gave them, such as __meta_filepath.
-type Group struct {
-	Targets []string          // host:port or URL
-	Labels  map[string]string // win over those of the source; names that begin with __ are for relabelling
-}
 
 // Dropped is a target that nobody collects from, and why.
 type Dropped struct {
@@ -44,15 +39,16 @@ type resolved struct {
 
 // resolve works out the targets of a source: each found address with its labels, relabelled. Of two that are the same
 // in the end, the first counts.
-func (s *Source) resolve(groups []Group) (targets []resolved, dropped []Dropped) {
+func (s *Source) resolve(groups []source.Group) (targets []resolved, dropped []Dropped) {
 	relabel := newRelabeller(s.Relabel)
 	drop := func(discovered frame.Labels, reason string) {
 		dropped = append(dropped, Dropped{Source: s.Name, Labels: discovered, Reason: reason})
 	}
 	ids, places := map[string]bool{}, map[string]bool{}
 	for _, g := range groups {
-		for _, address := range g.Targets {
-			discovered := s.discovered(address, g.Labels)
+		for _, found := range g.Targets {
+			address := found.Address
+			discovered := s.discovered(address, g.Labels, found.Labels)
 			after, kept := discovered, true
 			if len(s.Relabel) > 0 {
 				after, kept = relabel.apply(discovered)
@@ -70,7 +66,7 @@ func (s *Source) resolve(groups []Group) (targets []resolved, dropped []Dropped)
 				continue
 			}
 			t.address = compose(t.address, after)
-			if plain := s.discovered(address, nil); t.address == compose(plain.Get(addressLabel), plain) {
+			if plain := s.discovered(address); t.address == compose(plain.Get(addressLabel), plain) {
 				t.address = address // written as it was configured
 			}
 			t.labels = seriesLabels(after, t.address)
@@ -89,8 +85,8 @@ func (s *Source) resolve(groups []Group) (targets []resolved, dropped []Dropped)
 	return targets, dropped
 }
 
-// discovered are the labels of a target before relabelling.
-func (s *Source) discovered(address string, group map[string]string) frame.Labels {
+// discovered are the labels of a target before relabelling. The last of several label sets wins.
+func (s *Source) discovered(address string, sets ...map[string]string) frame.Labels {
 	set := map[string]string{jobLabel: s.Job, addressLabel: address}
 	if u, err := url.Parse(address); err == nil && u.Host != "" && u.User == nil && (u.Scheme == "http" || u.Scheme == "https") {
 		set[addressLabel], set[schemeLabel] = u.Host, u.Scheme
@@ -102,7 +98,9 @@ func (s *Source) discovered(address string, group map[string]string) frame.Label
 		}
 	}
 	maps.Copy(set, s.Labels)
-	maps.Copy(set, group)
+	for _, more := range sets {
+		maps.Copy(set, more)
+	}
 	return frame.FromMap(set)
 }
 

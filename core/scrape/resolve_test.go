@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"github.com/tocsinhq/tocsin/sdk/frame"
+	"github.com/tocsinhq/tocsin/sdk/source"
 )
 
 // rule is a relabelling rule with Prometheus' defaults.
@@ -33,13 +34,13 @@ func TestResolve(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		source Source
-		groups []Group
+		groups []source.Group
 		want   []found
 	}{
 		{
 			"addresses stay as they are configured",
 			Source{Labels: map[string]string{"tier": "edge"}},
-			[]Group{{Targets: []string{"a:1", "https://b/metrics?x=1", "unix:/run/c.sock"}}},
+			[]source.Group{{Targets: at("a:1", "https://b/metrics?x=1", "unix:/run/c.sock")}},
 			[]found{
 				{Address: "a:1", Labels: `{instance="a:1",job="gw",tier="edge"}`},
 				{Address: "https://b/metrics?x=1", Labels: `{instance="b:443",job="gw",tier="edge"}`},
@@ -49,19 +50,19 @@ func TestResolve(t *testing.T) {
 		{
 			"a group's labels win, those for relabelling only do not reach series",
 			Source{Labels: map[string]string{"tier": "edge"}},
-			[]Group{{Targets: []string{"a:1"}, Labels: map[string]string{"tier": "core", "__meta_filepath": "x.json", "__metrics_path__": "/probe", "__scheme__": "https"}}},
+			[]source.Group{{Targets: at("a:1"), Labels: map[string]string{"tier": "core", "__meta_filepath": "x.json", "__metrics_path__": "/probe", "__scheme__": "https"}}},
 			[]found{{Address: "https://a:1/probe", Labels: `{instance="a:1",job="gw",tier="core"}`}},
 		},
 		{
 			"without a scheme the source chooses it",
 			Source{},
-			[]Group{{Targets: []string{"a:1"}, Labels: map[string]string{"__param_module": "http 2xx"}}},
+			[]source.Group{{Targets: at("a:1"), Labels: map[string]string{"__param_module": "http 2xx"}}},
 			[]found{{Address: "//a:1?module=http+2xx", Labels: `{instance="a:1",job="gw"}`}},
 		},
 		{
 			"probing through an exporter",
 			Source{Relabel: probe},
-			[]Group{{Targets: []string{"www.example.org", "shop.example.org"}, Labels: map[string]string{"__metrics_path__": "/probe"}}},
+			[]source.Group{{Targets: at("www.example.org", "shop.example.org"), Labels: map[string]string{"__metrics_path__": "/probe"}}},
 			[]found{
 				{Address: "//blackbox:9115/probe?target=www.example.org", Labels: `{instance="www.example.org",job="gw"}`},
 				{Address: "//blackbox:9115/probe?target=shop.example.org", Labels: `{instance="shop.example.org",job="gw"}`},
@@ -70,7 +71,7 @@ func TestResolve(t *testing.T) {
 		{
 			"what rules do not touch is asked for as it was configured",
 			Source{Relabel: []*relabel.Config{rule(relabel.Replace, func(c *relabel.Config) { c.TargetLabel, c.Replacement = "zone", "a" })}},
-			[]Group{{Targets: []string{"https://b:9113/metrics?b=2&a=1"}}},
+			[]source.Group{{Targets: at("https://b:9113/metrics?b=2&a=1")}},
 			[]found{{Address: "https://b:9113/metrics?b=2&a=1", Labels: `{instance="b:9113",job="gw",zone="a"}`}},
 		},
 		{
@@ -88,7 +89,7 @@ func TestResolve(t *testing.T) {
 					c.TargetLabel, c.Replacement = "__address__", "a:1"
 				}),
 			}},
-			[]Group{{Targets: []string{"a:1", "drop:1", "empty:1", "alias:1", "b:1", "c:1"}}},
+			[]source.Group{{Targets: at("a:1", "drop:1", "empty:1", "alias:1", "b:1", "c:1")}},
 			[]found{
 				{Address: "a:1", Labels: `{instance="a:1",job="gw"}`},
 				{Address: "b:1", Labels: `{instance="b:1",job="gw"}`},
@@ -101,7 +102,7 @@ func TestResolve(t *testing.T) {
 		{
 			"one address under two label sets is two targets",
 			Source{},
-			[]Group{{Targets: []string{"a:1"}, Labels: map[string]string{"shard": "0"}}, {Targets: []string{"a:1"}, Labels: map[string]string{"shard": "1"}}},
+			[]source.Group{{Targets: at("a:1"), Labels: map[string]string{"shard": "0"}}, {Targets: at("a:1"), Labels: map[string]string{"shard": "1"}}},
 			[]found{
 				{Address: "a:1", Labels: `{instance="a:1",job="gw",shard="0"}`},
 				{Address: "a:1", Labels: `{instance="a:1",job="gw",shard="1"}`},

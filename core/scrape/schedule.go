@@ -24,7 +24,7 @@ type schedule struct {
 
 	mu struct {
 		sync.Mutex
-		found   [][]Group // the configured targets, then what each discovery announced last; nil: not heard of yet
+		found   [][]source.Group // the configured targets, then what each discovery announced last; nil: not heard of yet
 		targets []*target
 		dropped []Dropped
 		idle    *runner // ends slots while there is no target, so that the source's rules are evaluated all the same
@@ -48,18 +48,27 @@ func (m *Manager) open(src Source) *schedule {
 		}
 	})
 	s.running.Go(s.rounds.run)
-	s.mu.found = make([][]Group, 1+len(src.Discoveries))
-	s.announce(0, []Group{{Targets: src.Targets}})
+	s.mu.found = make([][]source.Group, 1+len(src.Discoveries))
+	s.announce(0, configured(src.Targets))
 	for i, d := range src.Discoveries {
 		s.running.Go(func() {
-			d.Run(s.stop, func(groups []Group) { s.announce(1+i, groups) })
+			d.Run(s.stop, func(groups []source.Group) { s.announce(1+i, groups) })
 		})
 	}
 	return s
 }
 
+// configured makes a group of the targets of a configuration.
+func configured(addresses []string) []source.Group {
+	var g source.Group
+	for _, address := range addresses {
+		g.Targets = append(g.Targets, source.Found{Address: address})
+	}
+	return []source.Group{g}
+}
+
 // announce says what one of those who find targets found, all of it. Targets that are still there go on undisturbed.
-func (s *schedule) announce(who int, groups []Group) {
+func (s *schedule) announce(who int, groups []source.Group) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.closed {

@@ -51,7 +51,7 @@ type Collector interface {
 type Discovery interface {
 	// Run announces all groups that there are, each time they change, until ctx ends. Until the first announcement
 	// the discovery has found nothing; what it cannot read it does not announce, so that targets stay.
-	Run(ctx context.Context, announce func([]Group))
+	Run(ctx context.Context, announce func([]source.Group))
 }
 
 // Source is one configured source.
@@ -164,7 +164,7 @@ func (m *Manager) Apply(sources []Source) error {
 	for i, s := range sources {
 		if kept[s.Name] {
 			next[i] = old[s.Name]
-			next[i].announce(0, []Group{{Targets: s.Targets}})
+			next[i].announce(0, configured(s.Targets))
 			continue
 		}
 		next[i] = m.open(s)

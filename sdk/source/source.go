@@ -29,6 +29,18 @@ type Source interface {
 	Collect(ctx context.Context, target Target) (Collection, error)
 }
 
+// Group is targets that were found together.
+type Group struct {
+	Targets []Found
+	Labels  map[string]string // of all of them; names that begin with __ are for relabelling only
+}
+
+// Found is a target with labels of its own, which win over those of its group.
+type Found struct {
+	Address string // host:port, or whatever the source takes
+	Labels  map[string]string
+}
+
 // Target is one thing to collect from. ID is stable over the life of the configuration, Address is as configured.
 type Target struct {
 	ID      string
