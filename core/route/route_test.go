@@ -190,6 +190,8 @@ type always bool
 
 func (a always) Active(time.Time) bool { return bool(a) }
 
+func (always) Next(time.Time) time.Time { return time.Time{} }
+
 func TestHeld(t *testing.T) {
 	tree := &route.Node{Receivers: []string{"r"}, Mute: []string{"idle", "night"}}
 	nodeDown := firing("NodeDown", "node", "n1", "severity", "critical")
