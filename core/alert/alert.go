@@ -57,6 +57,7 @@ type Alert struct {
 	Annotations map[string]string `json:"annotations"` // rendered
 
 	State   State  `json:"state"`
+	Shadow  bool   `json:"shadow,omitempty"`  // its rule has mode = "shadow": nobody is notified
 	Unknown bool   `json:"unknown,omitempty"` // the data is missing: the state is frozen
 	Reason  string `json:"reason,omitempty"`  // why it is unknown, or why it resolved
 

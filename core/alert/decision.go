@@ -41,5 +41,6 @@ const (
 	KindAccepted   Kind = "accepted"    // the receiver accepted it
 	KindRetry      Kind = "retry"       // the receiver did not, it is tried again
 	KindDeadLetter Kind = "dead letter" // the receiver will never accept it
-	KindWithheld   Kind = "withheld"    // silenced, inhibited or muted
+	KindWithheld   Kind = "withheld"    // silenced, inhibited, muted, or of a shadow rule
+	KindLifted     Kind = "lifted"      // what withheld it does not any more
 )

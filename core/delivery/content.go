@@ -74,6 +74,9 @@ func (r *record) parts(visit func(m *alert.Member, known *Instance)) {
 		if known != nil {
 			instances = instances[1:]
 		}
+		if m != nil && m.Alert.Shadow && m.Alert.State == alert.Firing && known != nil && known.open() {
+			m = nil // nobody is to know of it any more
+		}
 		visit(m, known)
 	}
 }
@@ -84,6 +87,7 @@ type survey struct {
 	firing                    int  // openings and what the receiver knows already
 	relabelled                bool // an alert that the receiver knows has other labels now
 	rise                      bool // its severity rose
+	lifted                    bool // what withheld an opening is over
 	repeatable                bool // something fires that the receiver knows and that is not withheld
 	accepted                  bool // the receiver accepted that something fires, and not yet that it is over
 	firstFired                time.Time
@@ -100,6 +104,7 @@ func (r *record) survey() survey {
 		case opening:
 			s.openings++
 			s.firing++
+			s.lifted = s.lifted || known != nil && known.Lifted != ""
 			if began := beganAt(&m.Alert); s.firstFired.IsZero() || began.Before(s.firstFired) {
 				s.firstFired = began
 			}
@@ -138,9 +143,11 @@ func (r *record) next(now time.Time) time.Time {
 	s := r.survey()
 	var due time.Time
 	switch {
+	case s.changed() && (s.rise || s.lifted):
+		due = now
 	case s.changed() && !s.accepted && s.openings > 0:
 		due = s.firstFired.Add(r.group.Wait)
-	case s.changed() && s.accepted && !s.rise && r.present:
+	case s.changed() && s.accepted && r.present:
 		due = r.AcceptedAt.Add(r.group.Interval)
 	case s.changed():
 		due = now

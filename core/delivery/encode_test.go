@@ -19,7 +19,7 @@ func sample() *record {
 	return &record{
 		Receiver: "pagerduty.oncall", Group: "{}/{a=\"b\"}:{c=\"\\d\n\u2028\"}", Labels: frame.NewLabels(frame.Label{Name: "c", Value: "\\d\n\u2028"}),
 		Instances: []Instance{
-			{Fingerprint: 1, Status: Due},
+			{Fingerprint: 1, Status: Due, Lifted: "silenced by s1"},
 			{
 				Fingerprint: math.MaxUint64, Status: Open, Revision: 7, ToldAt: at, Rule: "R", Labels: frame.NewLabels(frame.Label{Name: "päy", Value: `"<&>`}),
 				Annotations: map[string]string{"": "empty", "summary": "\x00\t", "b": ""}, StartsAt: at, Value: -1e300, Gone: "rule removed", GoneAt: at,

@@ -11,7 +11,7 @@ import (
 
 const (
 	maxAlerts = 2000 // of one notification: more would not fit into a message to a plugin
-	maxNotes  = 3    // late alerts whose times are told
+	maxNotes  = 3    // of a kind: late alerts whose times are told, reasons
 )
 
 // notification writes content for the receiver of a record.
@@ -61,14 +61,20 @@ func (p *part) alert() notifier.Alert {
 // note says what the reader must know beyond the alerts: that some come late, or end for another reason than health.
 func (c *content) note() string {
 	var notes []string
-	lates := 0
+	lates, reasons := 0, 0
+	because := func(reason string) {
+		if reasons < maxNotes && !slices.Contains(notes, reason) {
+			notes = append(notes, reason)
+			reasons++
+		}
+	}
 	for i := range c.parts {
 		p := &c.parts[i]
 		switch {
 		case p.role == closing && p.member == nil:
-			if !slices.Contains(notes, p.known.Gone) {
-				notes = append(notes, p.known.Gone)
-			}
+			because(p.known.Gone)
+		case p.role == opening && p.known.Lifted != "":
+			because("no longer " + p.known.Lifted)
 		case p.role == late, p.role == closing && p.known.ToldAt.IsZero():
 			if lates++; lates <= maxNotes {
 				a := &p.member.Alert

@@ -62,9 +62,13 @@ const gonePending = "?"
 func (r *record) explain(elsewhere func(alert.Fingerprint) bool) {
 	for i := range r.Instances {
 		if inst := &r.Instances[i]; inst.Gone == gonePending {
-			inst.Gone = "rule removed"
-			if elsewhere(inst.Fingerprint) {
+			switch {
+			case r.wants(inst.Fingerprint):
+				inst.Gone = `the rule became a shadow (mode = "shadow")`
+			case elsewhere(inst.Fingerprint):
 				inst.Gone = "no longer routed here"
+			default:
+				inst.Gone = "rule removed"
 			}
 		}
 	}
@@ -123,6 +127,7 @@ func (l *Ledger) sweep(rec *record, before []alert.Member, now time.Time) {
 	type change struct {
 		fp     alert.Fingerprint
 		status Status
+		lifted string
 	}
 	var changes []change
 	rest := before
@@ -137,16 +142,17 @@ func (l *Ledger) sweep(rec *record, before []alert.Member, now time.Time) {
 			status = known.Status
 		}
 		var after Status
+		var lifted string
 		switch {
 		case m == nil:
 			after = l.vanish(rec, known, now)
 		case m.Alert.State == alert.Firing:
-			after = l.fires(rec, was, m, status, &s, now)
+			after, lifted = l.fires(rec, was, m, status, &s, now)
 		default:
 			after = l.over(rec, was, m, status, &s, now)
 		}
-		if after != status {
-			changes = append(changes, change{fp, after})
+		if after != status || lifted != "" {
+			changes = append(changes, change{fp, after, lifted})
 		}
 	})
 	for i := range before { // what was wanted and never known
@@ -155,7 +161,9 @@ func (l *Ledger) sweep(rec *record, before []alert.Member, now time.Time) {
 		}
 	}
 	for _, c := range changes {
-		rec.put(c.fp, c.status)
+		if inst := rec.put(c.fp, c.status); inst != nil && c.lifted != "" {
+			inst.Lifted = c.lifted
+		}
 	}
 	if len(changes) > 0 {
 		l.touch(rec)
@@ -182,23 +190,37 @@ func (l *Ledger) vanish(rec *record, known *Instance, now time.Time) Status {
 	return known.Status
 }
 
-// fires is what becomes of an alert that fires.
-func (l *Ledger) fires(rec *record, was, m *alert.Member, status Status, s *survey, now time.Time) Status {
-	fresh := was == nil || was.Alert.State != alert.Firing || was.Held != m.Held
+// fires is what becomes of an alert that fires. What was withheld and is not any more is due at once; lifted says what
+// withheld it.
+func (l *Ledger) fires(rec *record, was, m *alert.Member, status Status, s *survey, now time.Time) (after Status, lifted string) {
+	fired := was != nil && was.Alert.State == alert.Firing
+	fresh := !fired || was.Held != m.Held
 	switch {
 	case m.Held != "":
 		if fresh {
-			l.decide(rec, about(&m.Alert, alert.KindWithheld, m.Held))
+			reason := m.Held
+			if status == Open {
+				reason += "; what is open stays open, its end will be told"
+			}
+			l.decide(rec, about(&m.Alert, alert.KindWithheld, reason))
 		}
 		if status == Due {
-			return "" // it may not be opened any more
+			return "", "" // it may not be opened any more
+		}
+	case fresh && fired:
+		l.decide(rec, about(&m.Alert, alert.KindLifted, "no longer "+was.Held))
+		switch status {
+		case "", Closed:
+			return Due, was.Held
+		case Maybe:
+			return Maybe, was.Held
 		}
 	case fresh && (status == "" || status == Closed):
 		if due, timer := rec.dueOf(&m.Alert, s); due.After(now) {
 			l.decide(rec, about(&m.Alert, alert.KindGrouped, timer+" until "+clock(due)))
 		}
 	}
-	return status
+	return status, ""
 }
 
 // over is what becomes of an alert that is resolved.

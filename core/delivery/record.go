@@ -81,7 +81,8 @@ type Instance struct {
 	StartsAt    time.Time         `json:"startsAt,omitzero"`
 	Value       float64           `json:"value,omitempty"`
 
-	Gone   string    `json:"gone,omitempty"` // why the alert is not wanted here any more although it did not resolve
+	Lifted string    `json:"lifted,omitempty"` // of what was withheld and is due now: what withheld it
+	Gone   string    `json:"gone,omitempty"`   // why the alert is not wanted here any more although it did not resolve
 	GoneAt time.Time `json:"goneAt,omitzero"`
 }
 
@@ -185,8 +186,11 @@ func (r *record) put(fp alert.Fingerprint, status Status) *Instance {
 	if !known {
 		r.Instances = slices.Insert(r.Instances, at, Instance{Fingerprint: fp})
 	}
-	if status == Due || status == Closed {
-		r.Instances[at] = Instance{Fingerprint: fp} // nothing to close, so nothing to keep
+	switch inst := &r.Instances[at]; status { // where nothing is open, there is nothing to close and nothing to keep
+	case Due:
+		*inst = Instance{Fingerprint: fp, Lifted: inst.Lifted}
+	case Closed:
+		*inst = Instance{Fingerprint: fp}
 	}
 	r.Instances[at].Status = status
 	return &r.Instances[at]

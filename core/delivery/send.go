@@ -221,6 +221,7 @@ func (l *Ledger) accepted(rec *record, in *intent, result notifier.Result, now t
 		if p.firing() {
 			inst := rec.put(p.fingerprint(), Open)
 			inst.know(&p.member.Alert)
+			inst.Lifted = ""
 			if inst.ToldAt.IsZero() {
 				inst.ToldAt = now
 			}

@@ -165,8 +165,8 @@ func TestTimers(t *testing.T) {
 			b.until(time.Hour)
 			b.sent()
 			b.reconcile(a)
-			b.sent("1h0m0s #1 first notification: A firing")
-			b.journal("withheld A: silenced by s1")
+			b.sent("1h0m0s #1 first notification: A firing [no longer silenced by s1]")
+			b.journal("withheld A: silenced by s1", "lifted A: no longer silenced by s1")
 		},
 		"held after it was opened: no repeat, and the close is sent": func(b *bench) {
 			a := fire("A")
@@ -177,6 +177,7 @@ func TestTimers(t *testing.T) {
 			b.reconcile(held(resolve(a)))
 			b.until(20 * time.Hour)
 			b.sent("30s #1 first notification: A firing", "10h0m0s #1 all alerts resolved: A resolved")
+			b.journal("withheld A: silenced by s1; what is open stays open, its end will be told")
 		},
 		"fired and resolved while held: told to nobody": func(b *bench) {
 			a := fire("A")

@@ -59,6 +59,9 @@ func newGates(in Input, order []int32) *gates {
 
 // held tells why the opening of an alert is withheld, "" when it is not.
 func (g *gates) held(a *alert.Alert) string {
+	if a.Shadow {
+		return "shadow"
+	}
 	if by := g.inhibitedBy[a.Fingerprint]; by != nil {
 		return "inhibited by " + by.Name() + by.Identity.String()
 	}
@@ -99,7 +102,7 @@ func inhibited(in Input, order []int32) map[alert.Fingerprint]*alert.Alert {
 	var hits []int
 	for _, i := range order {
 		a := &in.Alerts[i]
-		if a.State != alert.Firing {
+		if a.State != alert.Firing || a.Shadow {
 			continue
 		}
 		hits = asSource.find(a.Labels, hits[:0])
