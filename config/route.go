@@ -20,7 +20,7 @@ type Route struct {
 	RepeatInterval time.Duration
 	Continue       bool // go on with the next route after a match
 	Routes         []*Route
-	Mute           []string  // names of schedules
+	Mute           []string  // names of schedules; as in Alertmanager nested routes do not inherit them
 	Fallback       *Fallback // nil: none
 	Range          Range     `json:"-"`
 }
@@ -167,7 +167,6 @@ func (l *loader) mute(b body) (names []string) {
 	if !b.has("mute") {
 		return nil
 	}
-	l.unsupported("route.mute", b.nameAt("mute"))
 	items, _ := b.list("mute")
 	for _, i := range items {
 		name, ok := strings.CutPrefix(i.text, "schedule.")

@@ -11,7 +11,8 @@ import (
 )
 
 // Schedule is a schedule block: times that come again each week. It holds when one of Weekdays and one of Times holds;
-// what is left out always holds.
+// what is left out always holds. The clock on the wall at Location decides: where it is set forward, times that it does not
+// show do not come that day; where it is set back, those that it shows twice come twice.
 type Schedule struct {
 	Name     string
 	Weekdays []WeekdayRange
@@ -31,7 +32,6 @@ func (l *loader) schedules() (all []Schedule) {
 		if !l.isFirst(block, block.Labels[0]) {
 			continue
 		}
-		l.unsupported("schedule", block.TypeRange)
 		all = append(all, l.schedule(block))
 	}
 	return all

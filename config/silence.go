@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -23,7 +24,6 @@ func (l *loader) silences() (all []Silence) {
 		if !l.isFirst(block, block.Labels[0]) {
 			continue
 		}
-		l.unsupported("silence", block.TypeRange)
 		all = append(all, l.silence(block))
 	}
 	return all
@@ -37,7 +37,10 @@ func (l *loader) silence(block *hcl.Block) Silence {
 		Reason: b.text("reason", ""), Owner: b.text("owner", ""),
 	}
 	if b.require("match", "which alerts, such as [\"job='odoo'\"].") {
-		s.Matchers = l.matchList(b, "match")
+		s.Matchers = l.someMatchers(b, "match")
+		if s.Matchers != nil && !slices.ContainsFunc(s.Matchers, func(m *labels.Matcher) bool { return !m.Matches("") }) {
+			l.errorf(b.at("match"), "Silence without bounds", "It would hide alerts that have none of these labels, so nearly all: add a matcher that does not match the empty string.")
+		}
 	}
 	b.require("until", "when it ends, such as \"2026-12-01T06:00:00Z\".")
 	if !s.From.IsZero() && !s.Until.IsZero() && !s.From.Before(s.Until) {

@@ -5,12 +5,8 @@ import "github.com/hashicorp/hcl/v2"
 // notYet lists what the language has and the engine does not do yet: what it is, and what to do instead. Such blocks and
 // arguments are decoded and checked like the others, and then refused, never ignored. When a feature lands, its line goes.
 var notYet = map[string]string{
-	"silence":                "silence blocks",
-	"inhibit":                "inhibit blocks",
-	"schedule":               "schedule blocks",
 	"heartbeat":              "heartbeat blocks",
 	"override":               "override blocks",
-	"route.mute":             "mute in routes",
 	"route.fallback":         "fallback in routes",
 	"rule.promql":            "rules with promql",
 	"rule.mode":              "mode = \"shadow\"",

@@ -64,7 +64,7 @@ type Engine struct {
 	windows  *window.Store
 	wasm     *wasm.Host
 	rules    *rule.Manager
-	routes   *route.Node
+	routes   route.Input // how it is decided who hears of what; alerts and time come with each decision
 	ledger   *delivery.Ledger
 	scrape   *scrape.Manager
 
@@ -186,7 +186,7 @@ func (e *Engine) openDelivery(ctx context.Context) error {
 		}
 		receivers = append(receivers, delivery.Receiver{Name: n.Name, Ref: n.Ref(), Sender: sender, SendResolved: n.SendResolved})
 	}
-	e.routes = routeTree(cfg.Route)
+	e.routes = routing(cfg)
 	var err error
 	e.ledger, err = delivery.New(delivery.Options{
 		State: e.state, Receivers: receivers, Record: e.journal.Record, Settled: e.forget,

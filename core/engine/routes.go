@@ -5,6 +5,33 @@ import (
 	"github.com/tocsinhq/tocsin/core/route"
 )
 
+// routing turns what is configured about routing into what core/route decides by; alerts and time are left open.
+func routing(cfg *config.Config) route.Input {
+	in := route.Input{Root: routeTree(cfg.Route), Schedules: map[string]route.Schedule{}}
+	for _, s := range cfg.Silences {
+		in.Silences = append(in.Silences, route.Silence{ID: s.Name, Matchers: s.Matchers, StartsAt: s.From, EndsAt: s.Until})
+	}
+	for _, i := range cfg.Inhibits {
+		in.Inhibitions = append(in.Inhibitions, route.Inhibition{Source: i.Source, Target: i.Target, Equal: i.Equal})
+	}
+	for _, s := range cfg.Schedules {
+		in.Schedules[s.Name] = calendar(s)
+	}
+	return in
+}
+
+func calendar(s config.Schedule) *route.Calendar {
+	var days []route.DayRange
+	for _, d := range s.Weekdays {
+		days = append(days, route.DayRange(d))
+	}
+	var times []route.TimeRange
+	for _, t := range s.Times {
+		times = append(times, route.TimeRange(t))
+	}
+	return route.NewCalendar(days, times, s.Location)
+}
+
 // routeTree turns the configured routes into the tree that core/route walks.
 func routeTree(r *config.Route) *route.Node {
 	node := &route.Node{
@@ -15,6 +42,7 @@ func routeTree(r *config.Route) *route.Node {
 		Interval:  r.GroupInterval,
 		Repeat:    r.RepeatInterval,
 		Continue:  r.Continue,
+		Mute:      r.Mute,
 	}
 	for _, child := range r.Routes {
 		node.Routes = append(node.Routes, routeTree(child))

@@ -16,13 +16,51 @@ func (e *Engine) reroute() {
 	}
 }
 
-// routeChanges computes what every receiver should know whenever that may have changed.
+// routeChanges computes what every receiver should know whenever that may have changed: when alerts changed, and when a
+// silence or a schedule begins or ends.
 func (e *Engine) routeChanges() {
 	e.reroute() // what was firing before the start
-	for range e.changed {
+	var valid span
+	nap := time.NewTimer(longestNap)
+	defer nap.Stop()
+	for {
+		select {
+		case _, open := <-e.changed:
+			if !open {
+				return
+			}
+		case <-nap.C:
+			if now := time.Now(); valid.holds(now) {
+				nap.Reset(valid.nap(now))
+				continue
+			}
+		}
 		now := time.Now()
-		e.ledger.Reconcile(route.Desired(route.Input{Alerts: e.alerts.All(), Root: e.routes, Now: now}), now)
+		in := e.routes
+		in.Alerts, in.Now = e.alerts.All(), now
+		e.ledger.Reconcile(route.Desired(in), now)
+		valid = span{from: now.Round(0), until: route.Next(in)}
+		nap.Reset(valid.nap(now))
 	}
+}
+
+// span is the time for which a decision holds as long as alerts do not change, by the clock on the wall, which silences
+// and schedules go by. A zero until has no end.
+type span struct{ from, until time.Time }
+
+func (s span) holds(now time.Time) bool {
+	return s.until.IsZero() || !now.Round(0).Before(s.from) && now.Before(s.until)
+}
+
+// longestNap bounds how late it is noticed that the clock was set, or that the machine slept.
+const longestNap = 5 * time.Second
+
+// nap is how long to wait before holds is asked again.
+func (s span) nap(now time.Time) time.Duration {
+	if s.until.IsZero() {
+		return longestNap
+	}
+	return min(s.until.Sub(now), longestNap)
 }
 
 // forget drops resolved alerts that every receiver knows to be over.

@@ -19,28 +19,11 @@ route {
   to = [notifier.webhook.x]
   route {
     match = ["a='b'"]
-    mute  = [schedule.nightly_backup]
     fallback {
       after = "2m"
       to    = [notifier.webhook.x]
     }
   }
-}
-inhibit {
-  source = ["severity='critical'"]
-  target = ["severity='warning'"]
-  equal  = ["endpoint"]
-}
-schedule "nightly_backup" {
-  weekdays = ["mon:fri"]
-  times    = ["02:00-03:30"]
-  location = "Europe/Rome"
-}
-silence "migration" {
-  match  = ["job='odoo'"]
-  until  = "2026-12-01T06:00:00Z"
-  reason = "db migration"
-  owner  = "dba"
 }
 heartbeat "watchdog" {
   every = "1m"

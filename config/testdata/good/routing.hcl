@@ -1,0 +1,42 @@
+# What is withheld, and when.
+rule "Down" {
+  module = "threshold"
+  params { above = 0 }
+}
+notifier "webhook" "ops" { url = "https://ops.example.org/alerts" }
+route {
+  to = [notifier.webhook.ops]
+  route {
+    match = ["severity='warning'"]
+    mute  = [schedule.nightly_backup, schedule.weekend]
+  }
+}
+inhibit {
+  source = ["severity='critical'"]
+  target = ["severity=~'warning|info'"]
+  equal  = ["endpoint", "cluster"]
+}
+inhibit { # a chain is no cycle, and what is both is decided when there are alerts
+  source = ["severity='warning'"]
+  target = ["severity='info'", "alertname!='InfoInhibitor'"]
+}
+inhibit {
+  source = ["alertname='InfoInhibitor'"]
+  target = ["severity='info'"]
+  equal  = ["namespace"]
+}
+schedule "nightly_backup" {
+  weekdays = ["mon:fri"]
+  times    = ["02:00-03:30"]
+  location = "Europe/Rome"
+}
+schedule "weekend" {
+  weekdays = ["Saturday", "sun"]
+}
+silence "migration" {
+  match  = ["job='odoo'", "team!='dba'"]
+  from   = "2026-11-30T22:00:00+01:00"
+  until  = "2026-12-01T06:00:00Z"
+  reason = "db migration"
+  owner  = "dba"
+}
