@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // a location means the same on machines without a time zone database
 
 	"github.com/hashicorp/hcl/v2"
 )
