@@ -1,0 +1,97 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tocsinhq/tocsin/rules-wasm/guesttest"
+	"github.com/tocsinhq/tocsin/sdk/rule"
+	"github.com/tocsinhq/tocsin/sdk/rule/ruletest"
+)
+
+const web = `
+	h_bucket{site="a",pod="1",le="0.1"}   0+90x20
+	h_bucket{site="a",pod="1",le="1"}     0+98x20
+	h_bucket{site="a",pod="1",le="+Inf"}  0+100x20
+	h_bucket{site="a",pod="2",le="0.1"}   0+90x20
+	h_bucket{site="a",pod="2",le="1"}     0+90x20
+	h_bucket{site="a",pod="2",le="+Inf"}  0+100x20
+	h_bucket{site="b",pod="1",le="0.1"}   0+99x20
+	h_bucket{site="b",pod="1",le="1"}     0+100x20
+	h_bucket{site="b",pod="1",le="+Inf"}  0+100x20
+	h_bucket{site="c",pod="1",le="0.1"}   5+0x20
+	h_bucket{site="c",pod="1",le="1"}     5+0x20
+	h_bucket{site="c",pod="1",le="+Inf"}  5+0x20
+`
+
+func TestLatency(t *testing.T) {
+	by := []string{"site"}
+	tests := map[string]struct {
+		params map[string]any
+		series string
+		down   string
+		want   []string
+	}{
+		"p90 by site": {
+			params: map[string]any{"by": by, "quantile": 0.9, "threshold": 0.05},
+			want:   []string{`active {site="a"} 0.1: p90 of 1600 observations`, `active {site="b"} 0.0909091: p90 of 800 observations`, `unknown {site="c"}`},
+		},
+		"p99 lies above the highest bucket": {
+			params: map[string]any{"by": by, "threshold": 0.5},
+			want: []string{
+				`active {site="a"} 1: p99 of 1600 observations, at least: it lies above the highest bucket`,
+				`healthy {site="b"} 0.1`, `unknown {site="c"}`,
+			},
+		},
+		"and so does the threshold": {
+			params: map[string]any{"by": by, "threshold": 2},
+			want: []string{
+				`unknown {site="a"}: the threshold lies above the highest bucket, where the quantile is too: these buckets cannot tell`,
+				`healthy {site="b"} 0.1`, `unknown {site="c"}`,
+			},
+		},
+		"as a whole":      {params: map[string]any{"threshold": 0.5, "quantile": 0.5}, want: []string{"healthy {} 0.0537634"}},
+		"too few to tell": {params: map[string]any{"threshold": 0.5, "quantile": 0.5, "min_requests": 10_000}, want: []string{"unknown {}"}},
+		"no +Inf bucket":  {params: map[string]any{"threshold": 1}, series: `h_bucket{le="1"} 0+1x20`, want: []string{"unknown {}"}},
+		"not a histogram": {params: map[string]any{"threshold": 1}, series: `h_count 0+1x20`, want: []string{"unknown {}"}},
+		"no health while a target is silent": {
+			params: map[string]any{"by": by, "threshold": 0.5}, down: "site='c'",
+			want: []string{
+				`active {site="a"} 1: p99 of 1600 observations, at least: it lies above the highest bucket`,
+				`unknown {site="b"}`, `unknown {site="c"}`,
+			},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			series := web
+			if tt.series != "" {
+				series = tt.series
+			}
+			test := ruletest.New(t, new(Latency), ruletest.Options{Params: tt.params, Inputs: map[string]ruletest.Input{
+				"buckets": {Series: series, Down: rule.Matcher(tt.down)},
+			}})
+			if diff := cmp.Diff(tt.want, test.At(2*time.Minute)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestConfigure(t *testing.T) {
+	for name, params := range map[string]map[string]any{
+		"no threshold": {}, "quantile": {"threshold": 1, "quantile": 99}, "requests": {"threshold": 1, "min_requests": 0},
+	} {
+		if err := ruletest.ConfigError(new(Latency), params); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestInSandbox(t *testing.T) {
+	guesttest.Compare(t, new(Latency), ruletest.Options{
+		Params: map[string]any{"by": []string{"site"}, "threshold": 0.5}, Inputs: map[string]ruletest.Input{"buckets": {Series: web}},
+	}, 0, time.Minute, 2*time.Minute, 20*time.Minute)
+}
