@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -69,9 +70,7 @@ func TestBurnRate(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			params := map[string]any{"objective": 0.999, "by": []string{"service"}}
-			for k, v := range tt.params {
-				params[k] = v
-			}
+			maps.Copy(params, tt.params)
 			in := ruletest.Input{Series: tt.series, Down: rule.Matcher(tt.down)}
 			inputs := map[string]ruletest.Input{"fast": in}
 			if tt.ticket {
