@@ -5,6 +5,8 @@
 package alert
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/tocsinhq/tocsin/sdk/frame"
@@ -24,9 +26,17 @@ const (
 // Fingerprint identifies an instance: rule name and identity labels. Attributes such as severity are no part of it.
 type Fingerprint uint64
 
-// NewFingerprint returns the fingerprint of an instance of rule.
+// NewFingerprint returns the fingerprint of an instance of rule. It is asked for at every verdict, so the label set that
+// it hashes is put together without allocating, unless it is a long one.
 func NewFingerprint(rule string, identity frame.Labels) Fingerprint {
-	return Fingerprint(identity.With(frame.Label{Name: "alertname", Value: rule}).Hash())
+	at, replaced := slices.BinarySearchFunc(identity, "alertname", func(l frame.Label, name string) int { return cmp.Compare(l.Name, name) })
+	rest := identity[at:]
+	if replaced {
+		rest = rest[1:]
+	}
+	var space [16]frame.Label
+	set := append(append(append(space[:0], identity[:at]...), frame.Label{Name: "alertname", Value: rule}), rest...)
+	return Fingerprint(frame.Labels(set).Hash())
 }
 
 // External stands for the rule of alerts that others raise. No rule of a configuration can have this name.

@@ -92,11 +92,12 @@ type seen struct {
 
 // observe orders the verdicts by instance. A program that contradicts itself has failed.
 func (j job) observe(ev Evaluation) ([]seen, error) {
-	observed := make([]seen, len(ev.Verdicts))
+	observed := j.observed[:0]
 	for i := range ev.Verdicts {
 		v := &ev.Verdicts[i]
-		observed[i] = seen{alert.NewFingerprint(j.Name, v.Labels), v}
+		observed = append(observed, seen{alert.NewFingerprint(j.Name, v.Labels), v})
 	}
+	j.observed = observed
 	slices.SortFunc(observed, func(a, b seen) int {
 		switch {
 		case a.Fingerprint < b.Fingerprint:
