@@ -121,8 +121,10 @@ type moved struct {
 	drop      []alert.Fingerprint
 	observe   []alert.Alert
 	decisions []alert.Decision
-	badTexts  []error // of templates
-	changed   bool    // those who act on alerts should look again
+	badTexts  []error      // of templates
+	changed   bool         // those who act on alerts should look again
+	places    int          // taken of the limit
+	summary   *abi.Verdict // about all instances beyond it; nil where there are none
 }
 
 // move takes each instance one step and tells what changed, after it is durable.
@@ -135,22 +137,36 @@ func (m *Manager) move(j job, observed []seen, o *outcome) (changed bool) {
 	}
 	j.renderer.at = j.at
 	var mv moved
+	var newcomers []newcomer
+	var summary *alert.Alert
 	for len(stored) > 0 || len(observed) > 0 { // both are ordered by fingerprint
 		switch {
+		case j.Limit > 0 && len(stored) > 0 && stored[0].Identity.Equal(overLimit):
+			summary, stored = &stored[0], stored[1:]
 		case len(observed) == 0 || len(stored) > 0 && stored[0].Fingerprint < observed[0].Fingerprint:
 			mv.step(j, stored[0], noVerdict(stored[0].Identity), j.leftOut(o))
 			stored = stored[1:]
 		case len(stored) == 0 || observed[0].Fingerprint < stored[0].Fingerprint:
 			v := observed[0]
 			if v.Status == abi.Active {
-				a := alert.Alert{Fingerprint: v.Fingerprint, Rule: j.Name, Identity: slices.Clone(v.Labels)}
-				mv.step(j, a, v.Verdict, mv.judged(j, v.Fingerprint, v.Verdict))
+				a := alert.Alert{Fingerprint: v.Fingerprint, Rule: j.Name, Identity: slices.Clone(v.Labels), Shadow: j.Shadow}
+				if j.Limit > 0 {
+					newcomers = append(newcomers, newcomer{a, v.Verdict})
+				} else {
+					mv.step(j, a, v.Verdict, mv.judged(j, v.Fingerprint, v.Verdict))
+				}
 			}
 			observed = observed[1:]
+		case j.Limit > 0 && stored[0].State == alert.Resolved && observed[0].Status == abi.Active:
+			newcomers = append(newcomers, newcomer{stored[0], observed[0].Verdict})
+			stored, observed = stored[1:], observed[1:]
 		default:
 			mv.step(j, stored[0], observed[0].Verdict, mv.judged(j, observed[0].Fingerprint, observed[0].Verdict))
 			stored, observed = stored[1:], observed[1:]
 		}
+	}
+	if j.Limit > 0 {
+		mv.admit(j, newcomers, summary, o)
 	}
 	mv.prune(j)
 	m.store(j.Name, mv.put, mv.drop)
@@ -213,21 +229,35 @@ func (mv *moved) judged(j job, fp alert.Fingerprint, v *abi.Verdict) observation
 // ones of the evaluation before serve again.
 func (mv *moved) labels(j job, fp alert.Fingerprint, v *abi.Verdict) frame.Labels {
 	p := j.progress[fp]
-	if p.labels != nil && p.severity == v.Severity && len(j.renderer.labels) == 0 {
+	if p.labels != nil && v != mv.summary && p.severity == v.Severity && len(j.renderer.labels) == 0 {
 		return p.labels
 	}
-	labels, errs := j.renderer.labelSet(j.Name, v)
+	labels, errs := j.renderer.labelSet(j.Alertname, v)
 	mv.badTexts = append(mv.badTexts, errs...)
 	return labels
 }
 
 // step takes one instance one step.
-func (mv *moved) step(j job, a alert.Alert, v *abi.Verdict, o observation) {
+func (mv *moved) step(j job, before alert.Alert, v *abi.Verdict, o observation) {
+	a := before
+	if a.Shadow != j.Shadow { // the rule was configured anew
+		a.Shadow = j.Shadow
+		a.Revision++
+	}
+	if v == mv.summary && a.State == alert.Firing && a.Text != v.Text {
+		a.Revision++
+	}
 	p := j.progress[a.Fingerprint]
 	if _, known := j.progress[a.Fingerprint]; !known {
 		p.saved = a.Held
 	}
 	next, fx := j.policy.step(instance{Alert: a, seen: p.seen, saved: p.saved}, o)
+	if a.Revision != before.Revision && !fx.drop {
+		fx.commit, fx.render = true, fx.render || v == mv.summary
+	}
+	if next.State == alert.Pending || next.State == alert.Firing {
+		mv.places++
+	}
 	if fx.drop || next.State == alert.Inactive {
 		delete(j.progress, a.Fingerprint)
 	} else {
@@ -237,7 +267,10 @@ func (mv *moved) step(j job, a alert.Alert, v *abi.Verdict, o observation) {
 		}
 		j.progress[a.Fingerprint] = p
 	}
-	if fx.render {
+	switch {
+	case fx.render && v == mv.summary:
+		next.Annotations = j.renderer.sumUp(j.Alertname, v.Text, j.Limit)
+	case fx.render:
 		var errs []error
 		next.Annotations, errs = j.renderer.annotate(next.Labels, v)
 		mv.badTexts = append(mv.badTexts, errs...)
@@ -250,7 +283,7 @@ func (mv *moved) step(j job, a alert.Alert, v *abi.Verdict, o observation) {
 	case next.State != alert.Inactive:
 		mv.observe = append(mv.observe, next.Alert)
 	}
-	mv.tell(a, next.Alert, fx)
+	mv.tell(before, next.Alert, fx)
 	if a.Unknown == next.Unknown {
 		return
 	}

@@ -17,12 +17,15 @@ import (
 
 // Definition is one configured rule.
 type Definition struct {
-	Name          string
+	Name          string            // identity of the rule and of its instances
+	Alertname     string            // what the label alertname says; "" is Name
 	Labels        map[string]string // attributes, may be templates; "severity" gives way to the one of a verdict
 	Annotations   map[string]string // templates
 	For           time.Duration     // evidenced time that the condition has to hold before it fires
 	KeepFiringFor time.Duration     // evidenced time of health before it resolves
 	OnMissing     string            // one of the Missing constants; "" is MissingUnknown
+	Shadow        bool              // its alerts are for nobody to be told of
+	Limit         int               // of pending and firing instances, beyond which one stands for the rest; 0: none
 	ExternalURL   string            // for templates
 
 	Sources  []string      // the rule is due when each of them had a round since the last evaluation

@@ -66,6 +66,9 @@ const checkpointEvery = 10 * time.Second
 
 func newRunning(d Definition) *running {
 	d.Sources = slices.Compact(slices.Sorted(slices.Values(d.Sources)))
+	if d.Alertname == "" {
+		d.Alertname = d.Name
+	}
 	r := &running{
 		Definition: d,
 		renderer:   newRenderer(&d),
@@ -95,6 +98,8 @@ func (d *Definition) check() error {
 		return errors.New("rule has no name")
 	case d.Program == nil:
 		return fmt.Errorf("rule %q has no program", d.Name)
+	case d.Limit < 0:
+		return fmt.Errorf("rule %q has a negative limit", d.Name)
 	case d.For < 0 || d.KeepFiringFor < 0 || d.Every < 0 || d.Interval < 0:
 		return fmt.Errorf("rule %q has a negative duration", d.Name)
 	}
