@@ -192,6 +192,9 @@ func TestRoutingBlocks(t *testing.T) {
 	if diff := cmp.Diff(want, got, compareOptions, ignoreRanges); diff != "" {
 		t.Errorf("configuration differs (-want +got):\n%s", diff)
 	}
+	if r := cfg.Rules[1]; r.Mode != ModeShadow || r.Limit != 5 || r.OnMissing != OnMissingFire {
+		t.Errorf("rule %+v", r)
+	}
 	if diff := cmp.Diff([]string{"nightly_backup", "weekend"}, cfg.Route.Routes[0].Mute); diff != "" {
 		t.Errorf("mute (-want +got):\n%s", diff)
 	}
@@ -215,9 +218,6 @@ func TestBlocksOfTomorrow(t *testing.T) {
 		t.Errorf("configuration differs (-want +got):\n%s", diff)
 	}
 	if r := cfg.Rules[0]; r.PromQL != "sum(rate(http_requests_total[5m])) > 5" {
-		t.Errorf("rule %+v", r)
-	}
-	if r := cfg.Rules[1]; r.Mode != ModeShadow || r.Limit != 5 || r.OnMissing != OnMissingFire {
 		t.Errorf("rule %+v", r)
 	}
 	if cfg.Engine.ExternalExpiry != "unknown" || cfg.Engine.UnknownAfter != 10*time.Minute {

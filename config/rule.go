@@ -26,7 +26,7 @@ type Rule struct {
 	Annotations        map[string]string // templates
 	OnMissing          string            // OnMissingUnknown, OnMissingOK or OnMissingFire
 	Mode               string            // "" or ModeShadow
-	Limit              int               // of instances; 0: none
+	Limit              int               // of pending and firing instances, beyond which one stands for the rest; 0: none
 	Range              Range             `json:"-"`
 }
 
@@ -84,24 +84,15 @@ func (l *loader) rule(block *hcl.Block, sources []Source) (Rule, bool) {
 		Mode:          b.oneOf("mode", "", ModeShadow),
 		Limit:         int(b.integer("limit", 0, 0, 1_000_000)),
 	}
-	l.unsupportedIn(b, r)
+	if b.has("promql") {
+		l.unsupported("rule.promql", b.nameAt("promql"))
+	}
 	r.Labels, r.Annotations = l.alertTexts(b)
 	l.program(b, &r)
 	for i := range r.Inputs {
 		l.checkWindow(b, r.Inputs[i], sources)
 	}
 	return r, true
-}
-
-// unsupportedIn reports the attributes that ask for what cannot be done yet. Their defaults ask for nothing.
-func (l *loader) unsupportedIn(b body, r Rule) {
-	for name, asked := range map[string]bool{
-		"promql": b.has("promql"), "mode": r.Mode != "", "limit": r.Limit != 0, "on_missing": r.OnMissing != OnMissingUnknown,
-	} {
-		if asked {
-			l.unsupported("rule."+name, b.nameAt(name))
-		}
-	}
 }
 
 // alertTexts decodes labels and annotations, which alerts carry to people.

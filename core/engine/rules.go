@@ -79,6 +79,7 @@ func (e *Engine) define(ctx context.Context, r config.Rule, module *wasm.Module)
 		Name: r.Name, Labels: r.Labels, Annotations: r.Annotations,
 		Severities: module.Manifest().Outputs.Severities,
 		For:        r.For, KeepFiringFor: r.KeepFiringFor, Every: r.Every, OnMissing: r.OnMissing,
+		Shadow: r.Mode == config.ModeShadow, Limit: r.Limit,
 		Sources: sources, Interval: interval, Program: p, ExternalURL: cfg.Engine.ExternalURL,
 	}, nil
 }

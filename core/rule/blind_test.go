@@ -42,6 +42,9 @@ func TestMissingDataNeverResolves(t *testing.T) {
 		{name: "evidence of trouble although a target is missing", ev: Evaluation{Verdicts: []abi.Verdict{verdict(abi.Active, "/pay", 1)}}, want: "firing"},
 		{name: "missing counts as health", ev: Evaluation{}, onMissing: MissingOK, want: "resolved"},
 		{name: "missing counts as trouble", ev: Evaluation{}, onMissing: MissingFire, want: "firing"},
+		{name: "the rule cannot tell without data, which count as health", ev: Evaluation{Verdicts: []abi.Verdict{verdict(abi.Unknown, "/pay", 0)}}, onMissing: MissingOK, want: "resolved"},
+		{name: "the rule cannot tell without data, which count as trouble", ev: Evaluation{Verdicts: []abi.Verdict{verdict(abi.Unknown, "/pay", 0)}}, onMissing: MissingFire, want: "firing"},
+		{name: "the rule cannot tell although no data are missing", ev: complete(verdict(abi.Unknown, "/pay", 0)), onMissing: MissingOK, want: "firing?"},
 		{name: "on_missing does not excuse a broken rule", err: errors.New("trap"), onMissing: MissingOK, want: "firing?"},
 		{name: "a rule that contradicts itself failed", ev: complete(verdict(abi.Healthy, "/pay", 0), verdict(abi.Active, "/pay", 1)), want: "firing?"},
 	} {

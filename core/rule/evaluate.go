@@ -130,6 +130,7 @@ type moved struct {
 // move takes each instance one step and tells what changed, after it is durable.
 func (m *Manager) move(j job, observed []seen, o *outcome) (changed bool) {
 	stored := m.options.Alerts.OfRule(j.Name)
+	observed = j.decideMissing(observed, o)
 	if o.err == nil && o.missing != "" && j.OnMissing == MissingFire && len(stored)+len(observed) == 0 {
 		v := noVerdict(nil)
 		v.Status, v.Text = abi.Active, o.missing
@@ -176,6 +177,27 @@ func (m *Manager) move(j job, observed []seen, o *outcome) (changed bool) {
 	}
 	m.tellTemplates(j, mv.badTexts)
 	return mv.changed
+}
+
+// decideMissing applies on_missing to the instances that the program cannot tell about while data are missing: with "ok"
+// they are left out, which then counts as health, with "fire" they are active.
+func (j job) decideMissing(observed []seen, o *outcome) []seen {
+	if o.err != nil || o.missing == "" || j.OnMissing != MissingOK && j.OnMissing != MissingFire {
+		return observed
+	}
+	decided := observed[:0]
+	for _, s := range observed {
+		if s.Status == abi.Unknown {
+			if j.OnMissing == MissingOK {
+				continue
+			}
+			v := *s.Verdict
+			v.Status, v.Text = abi.Active, o.missing
+			s.Verdict = &v
+		}
+		decided = append(decided, s)
+	}
+	return decided
 }
 
 // prune forgets the progress of instances that are no more: resolved ones are forgotten by others.

@@ -9,9 +9,6 @@ source "http" "each" {
 rule "Promql" { promql = "sum(rate(http_requests_total[5m])) > 5" }
 rule "A" {
   module     = "threshold"
-  mode       = "shadow"
-  limit      = 5
-  on_missing = "fire"
   params { above = 1 }
 }
 notifier "webhook" "x" { url = "https://example.org" }

@@ -3,6 +3,13 @@ rule "Down" {
   module = "threshold"
   params { above = 0 }
 }
+rule "Trial" {
+  module     = "threshold"
+  mode       = "shadow"
+  limit      = 5
+  on_missing = "fire"
+  params { above = 0 }
+}
 notifier "webhook" "ops" { url = "https://ops.example.org/alerts" }
 route {
   to = [notifier.webhook.ops]
