@@ -18,7 +18,7 @@ type Predict struct {
 	Series rule.Input    `input:"series" window:"1h" doc:"what is predicted"`
 	Total  rule.Input    `input:"total" reduce:"last" window:"5m" optional:"true" doc:"what the values are shares of, by the same labels"`
 
-	totals  []float64 // scratch: of each group of equal labels, NaN for none
+	totals  []float64 // scratch
 	message []byte    // scratch
 }
 
@@ -39,7 +39,7 @@ func (p *Predict) Configure() error {
 // those of a year.
 func (p *Predict) Eval(w rule.Window, out *rule.Verdicts) error {
 	groups := p.Series.GroupWithout("__name__")
-	p.measure(groups.Len())
+	p.totals = p.Total.Lookup(groups, p.totals)
 	for i := range p.Series.Len() {
 		s := p.Series.Series(i)
 		total := p.totals[groups.Of(i)]
@@ -55,25 +55,6 @@ func (p *Predict) Eval(w rule.Window, out *rule.Verdicts) error {
 		}
 	}
 	return nil
-}
-
-// measure reads the totals of the groups.
-func (p *Predict) measure(n int) {
-	if cap(p.totals) < n {
-		p.totals = make([]float64, n)
-	}
-	p.totals = p.totals[:n]
-	for i := range p.totals {
-		p.totals[i] = math.NaN()
-	}
-	groups := p.Total.GroupWithout("__name__")
-	for i := range p.Total.Len() {
-		if s := p.Total.Series(i); !s.Ended() {
-			if v, ok := s.Value(); ok {
-				p.totals[groups.Of(i)] = v
-			}
-		}
-	}
 }
 
 func (p *Predict) judge(w rule.Window, out *rule.Verdicts, s rule.Series, total float64) {

@@ -1,21 +1,15 @@
 package main
 
 import (
-	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tocsinhq/tocsin/core/wasm"
-	"github.com/tocsinhq/tocsin/core/wasm/pack"
-	"github.com/tocsinhq/tocsin/sdk/frame"
+	"github.com/tocsinhq/tocsin/rules-wasm/guesttest"
 	"github.com/tocsinhq/tocsin/sdk/rule"
-	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 	"github.com/tocsinhq/tocsin/sdk/rule/ruletest"
 )
 
@@ -46,7 +40,7 @@ func TestThreshold(t *testing.T) {
 		"not equal": {params: map[string]any{"value": 1, "op": "!="}, series: "up 1", want: []string{"healthy {} 1"}},
 		"sum by host": {
 			params: map[string]any{"value": 1, "aggregate": "sum", "by": []string{"host"}}, series: disks,
-			want: []string{`active {host="a"} 1.15`, `healthy {host="b"} 0.9`, `unknown {host="c"}`},
+			want: []string{`active {host="a"} 1.15`, `healthy {host="b"} 0.9`},
 		},
 		"min of all":   {params: map[string]any{"value": 0.3, "op": "<", "aggregate": "min"}, series: disks, want: []string{"active {} 0.2"}},
 		"max of all":   {params: map[string]any{"value": 0.9, "aggregate": "max"}, series: disks, want: []string{"active {} 0.95"}},
@@ -61,7 +55,7 @@ func TestThreshold(t *testing.T) {
 		},
 		"a silent target in a sum": {
 			params: map[string]any{"value": 0.9, "aggregate": "sum", "by": []string{"host"}}, series: disks, down: "disk='2'",
-			want: []string{`unknown {host="a"}`, `healthy {host="b"} 0.9`, `unknown {host="c"}`},
+			want: []string{`unknown {host="a"}`, `healthy {host="b"} 0.9`},
 		},
 	}
 	for name, tt := range tests {
@@ -73,6 +67,77 @@ func TestThreshold(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestValues(t *testing.T) {
+	at := float64(ruletest.Start.Add(time.Minute).Unix())
+	tests := map[string]struct {
+		params                map[string]any
+		series, total, reduce string
+		want                  []string
+	}{
+		"a share of the same labels": {
+			params: map[string]any{"value": 0.1, "op": "<"},
+			series: `avail{disk="1"} 5` + "\n" + `avail{disk="2"} 50` + "\n" + `avail{disk="3"} 1` + "\n" + `avail{disk="4"} 0`,
+			total:  `size{disk="1"} 100` + "\n" + `size{disk="2"} 100` + "\n" + `size{disk="4"} 0`,
+			want:   []string{`active {disk="1"} 0.05`, `healthy {disk="2"} 0.5`, `unknown {disk="3"}`},
+		},
+		"a share of the same group": {
+			params: map[string]any{"value": 0.8, "aggregate": "sum", "by": []string{"db"}},
+			series: `used{db="a",user="x"} 50` + "\n" + `used{db="a",user="y"} 40` + "\n" + `used{db="b",user="x"} 1` + "\n" + `used{db="c",user="x"} 1`,
+			total:  `most{db="a"} 100` + "\n" + `most{db="b"} 100`,
+			want:   []string{`active {db="a"} 0.9`, `healthy {db="b"} 0.01`, `unknown {db="c"}`},
+		},
+		"a magnitude": {
+			params: map[string]any{"value": 0.05, "as": "magnitude"}, series: "m{i=\"1\"} -0.1\nm{i=\"2\"} 0.01",
+			want: []string{`active {i="1"} 0.1`, `healthy {i="2"} 0.01`},
+		},
+		"seconds until": {
+			params: map[string]any{"value": 3600, "op": "<", "as": "until"}, series: fmt.Sprintf("m %f", at+600), want: []string{"active {} 600"},
+		},
+		"seconds since": {
+			params: map[string]any{"value": 3600, "as": "since"}, series: fmt.Sprintf("m %f", at-600), want: []string{"healthy {} 600"},
+		},
+		"what a counter gained": {
+			params: map[string]any{"value": 3}, reduce: "increase", series: "m{i=\"1\"} 1 3 5\nm{i=\"2\"} 1 1 1\nm{i=\"3\"} 1",
+			want: []string{`active {i="1"} 4`, `healthy {i="2"} 0`, `unknown {i="3"}`},
+		},
+		"also a counter that is gone": {
+			params: map[string]any{"value": 3, "aggregate": "sum"}, reduce: "increase", series: "m{i=\"1\"} 1 9 stale\nm{i=\"2\"} 1 1 1", want: []string{"active {} 8"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			inputs := map[string]ruletest.Input{"series": {Series: tt.series, Reduce: tt.reduce}}
+			if tt.total != "" {
+				inputs["total"] = ruletest.Input{Series: tt.total}
+			}
+			test := ruletest.New(t, new(Threshold), ruletest.Options{Params: tt.params, Inputs: inputs})
+			if diff := cmp.Diff(tt.want, test.At(time.Minute)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestMajority(t *testing.T) {
+	test := ruletest.New(t, new(Threshold), ruletest.Options{
+		Params: map[string]any{"value": 90, "at_least": 2, "of": 3},
+		Inputs: map[string]ruletest.Input{"series": {Series: `m 1 95 1 95 down 1 1 1`, Window: time.Minute}},
+	})
+	var got []string
+	for i := range 8 {
+		if i == 4 {
+			test.Restart()
+		}
+		got = append(got, test.At(time.Duration(i)*15*time.Second)...)
+	}
+	want := []string{
+		"unknown {}", "unknown {}", "healthy {} 1", "active {} 95: 2 of the last 3 evaluations", "unknown {}", "healthy {} 1", "healthy {} 1", "healthy {} 1",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -114,6 +179,9 @@ func TestConfigure(t *testing.T) {
 		"clear below":       {"value": 10, "op": "<", "clear": 5},
 		"clear of equality": {"value": 1, "op": "==", "clear": 0},
 		"unknown aggregate": {"value": 1, "aggregate": "median"},
+		"two of one":        {"value": 1, "at_least": 2},
+		"both ways to calm": {"value": 90, "clear": 80, "of": 3},
+		"as something else": {"value": 1, "as": "age"},
 	} {
 		if err := ruletest.ConfigError(new(Threshold), params); err == nil {
 			t.Errorf("%s: no error", name)
@@ -125,44 +193,19 @@ func TestConfigure(t *testing.T) {
 }
 
 func TestInSandbox(t *testing.T) {
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("the go command is not here")
+	var at []time.Duration
+	for i := range 12 {
+		at = append(at, time.Duration(i)*15*time.Second)
 	}
-	out := filepath.Join(t.TempDir(), "threshold.wasm")
-	if err := pack.Build(t.Context(), ".", out); err != nil {
-		t.Fatal(err)
-	}
-	code, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	host, err := wasm.New(t.Context(), wasm.Options{Interpreter: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = host.Close(t.Context()) }()
-	module, err := host.Load(t.Context(), "threshold", code, wasm.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	judge, err := module.NewRule(t.Context(), wasm.RuleOptions{ID: "DiskFull", Params: json.RawMessage(`{"value":90,"clear":80}`)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	dict := &abi.Dictionary{Generation: 1, Series: []frame.Series{{Labels: frame.FromMap(map[string]string{"__name__": "m", "host": "a"})}}}
-	for i, step := range []struct {
-		value float64
-		want  abi.Status
-	}{{95, abi.Active}, {85, abi.Active}, {75, abi.Healthy}, {85, abi.Healthy}} {
-		got, err := judge.Eval(t.Context(), dict, &abi.Window{Sequence: uint64(i), Generation: 1, Inputs: []abi.Input{{
-			Series: []uint32{0}, Spans: []abi.Span{{Count: 1}}, TimeRef: []uint32{0}, Flags: []uint8{0}, Values: []float64{step.value},
-			Reduce: abi.Last, TargetsExpected: 1, TargetsAnswered: 1,
-		}}})
-		if err != nil || len(got.Verdicts) != 1 || got.Verdicts[0].Status != step.want || got.Verdicts[0].Labels.String() != `{host="a"}` {
-			t.Errorf("step %d: got %+v, %v, want %s", i, got.Verdicts, err, step.want)
-		}
-	}
-	if err := judge.Close(t.Context()); err != nil {
-		t.Error(err)
+	for name, params := range map[string]map[string]any{
+		"clear":    {"value": 90, "clear": 80},
+		"majority": {"value": 90, "at_least": 2, "of": 3},
+		"groups":   {"value": 90, "aggregate": "max", "by": []string{"host"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			guesttest.Compare(t, new(Threshold), ruletest.Options{Params: params, Inputs: map[string]ruletest.Input{
+				"series": {Series: `m{host="a",i="1"} 95 85 75 85 95 down 85 95 95` + "\n" + `m{host="b"} 1 2 3 stale`},
+			}}, at...)
+		})
 	}
 }
