@@ -37,3 +37,26 @@ func FuzzLoad(f *testing.F) {
 		Format([]byte(src), name)
 	})
 }
+
+// FuzzLoadTests: whatever a file of tests says, LoadTests returns, and so does Check.
+func FuzzLoadTests(f *testing.F) {
+	for _, name := range []string{"testdata/tests/mistakes.test.hcl", "../examples/quickstart/quickstart.test.hcl"} {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(src))
+	}
+	f.Fuzz(func(t *testing.T, src string) {
+		tests, diags := LoadTests([]string{write(t, "a.test.hcl", src)})
+		if diags.HasErrors() && tests != nil {
+			t.Errorf("%d tests in spite of %v", len(tests), diags)
+		}
+		for i := range tests {
+			diags = append(diags, tests[i].Check(&Config{})...)
+		}
+		if err := diags.Write(io.Discard, false, 80); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -35,6 +35,7 @@ type loader struct {
 	hidden  map[hcl.Range]bool // values that snippets must not show
 	secrets map[string]bool    // strings that nothing must show
 	digests map[string]string  // address of a body → its settings, secrets hashed
+	samples int                // of tests
 }
 
 func newLoader(opts Options) *loader {

@@ -37,8 +37,11 @@ func (l *loader) testSeries(t *Test, block *hcl.Block) TestSeries {
 	return s
 }
 
-// maxTestSamples bounds one series: a year of minutes.
-const maxTestSamples = 600_000
+// Bounds of what is written in a few characters.
+const (
+	maxTestSamples = 600_000    // of one series: a year of minutes
+	maxFileSamples = 10_000_000 // of all series in a file
+)
 
 // repetition is an x and a number of samples in the notation.
 var repetition = regexp.MustCompile(`x(\d+)`)
@@ -53,6 +56,10 @@ func (l *loader) testSamples(i item) (TestSamples, bool) {
 			l.errorf(i.expr.Range(), "Too many samples", "A series may have %d samples.", maxTestSamples)
 			return TestSamples{}, false
 		}
+	}
+	if l.samples += total; l.samples > maxFileSamples {
+		l.errorf(i.expr.Range(), "Too many samples", "The series of a file may have %d samples together.", maxFileSamples)
+		return TestSamples{}, false
 	}
 	ls, values, err := parser.NewParser(parser.Options{}).ParseSeriesDesc(i.key + " " + i.text)
 	if err != nil {

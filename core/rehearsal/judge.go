@@ -34,7 +34,7 @@ func (p *play) judge(update bool) (failures []Failure) {
 	failures = append(failures, p.judgeNotifications(update)...)
 	for _, c := range p.test.Counts {
 		if heard := p.heard(c.Notifier); len(heard) != c.Count {
-			failures = append(failures, Failure{c.Range, fmt.Sprintf("%s was told %d times, want %d%s", c.Notifier, len(heard), c.Count, listed(heard))})
+			failures = append(failures, Failure{c.Range, fmt.Sprintf("%s was told %s, want %s%s", c.Notifier, times(len(heard)), times(c.Count), listed(heard))})
 		}
 	}
 	slices.SortStableFunc(failures, func(a, b Failure) int { return cmp.Compare(a.Range.Line, b.Range.Line) })
@@ -172,6 +172,17 @@ func (p *play) heard(notifier string) (heard []Event) {
 	return heard
 }
 
+// times says how often, in words.
+func times(n int) string {
+	switch n {
+	case 0:
+		return "never"
+	case 1:
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
 // listed lists requests for a failure.
 func listed(requests []Event) string {
 	var b strings.Builder
@@ -190,7 +201,7 @@ func (p *play) judgeNotifications(update bool) (failures []Failure) {
 		n := told[want.Notifier]
 		told[want.Notifier]++
 		if n >= len(heard) {
-			failures = append(failures, Failure{want.Range, fmt.Sprintf("%s was told %d times, this would be number %d%s", want.Notifier, len(heard), n+1, listed(heard))})
+			failures = append(failures, Failure{want.Range, fmt.Sprintf("%s was told %s, this would be number %d%s", want.Notifier, times(len(heard)), n+1, listed(heard))})
 			continue
 		}
 		failures = append(failures, p.judgeNotification(want, heard[n], update)...)
@@ -201,8 +212,8 @@ func (p *play) judgeNotifications(update bool) (failures []Failure) {
 			continue
 		}
 		extra := heard[told[name]]
-		failures = append(failures, Failure{p.test.Range, fmt.Sprintf("%s was told %d times, want %d; the first too many is at %s:\n%s",
-			name, len(heard), told[name], since(extra.At), indent(string(extra.Request.Body)))})
+		failures = append(failures, Failure{p.test.Range, fmt.Sprintf("%s was told %s, want %s; the first too many is at %s:\n%s",
+			name, times(len(heard)), times(told[name]), since(extra.At), indent(string(extra.Request.Body)))})
 	}
 	return failures
 }

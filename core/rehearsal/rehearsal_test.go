@@ -16,7 +16,10 @@ import (
 	"github.com/tocsinhq/tocsin/core/wasm"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// What makes bubbles in a program lives as long as the program.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/tocsinhq/tocsin/core/rehearsal.NewBubble.func1"))
+}
 
 // director runs tests in bubbles of a Go test.
 func director(t *testing.T) *rehearsal.Director {

@@ -110,7 +110,11 @@ func verdict(suites []rehearsal.Suite, took time.Duration) error {
 			}
 		}
 	}
-	fmt.Fprintf(os.Stderr, "%d tests in %s, %d failed\n", ran, took.Round(time.Millisecond), failed)
+	plural := "s"
+	if ran == 1 {
+		plural = ""
+	}
+	fmt.Fprintf(os.Stderr, "%d test%s in %s, %d failed\n", ran, plural, took.Round(time.Millisecond), failed)
 	if failed > 0 {
 		return errReported
 	}
