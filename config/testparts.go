@@ -112,11 +112,7 @@ func (l *loader) testFault(t *Test, block *hcl.Block) TestFault {
 		b.require("at", "when it happens, such as \"7m\".")
 		f.From = b.duration("at", 0, 0)
 	} else {
-		b.require("from", "when it begins, such as \"3m\".")
-		f.From, f.To = b.duration("from", 0, 0), b.duration("to", 0, 0)
-		if b.has("to") && f.To <= f.From {
-			l.errorf(b.at("to"), "Empty fault", "It would end before it begins.")
-		}
+		f.From, f.To = b.period("fault")
 	}
 	switch f.What {
 	case FaultScrape:
@@ -141,6 +137,27 @@ func (l *loader) testFault(t *Test, block *hcl.Block) TestFault {
 		f.Vars = b.strings("vars")
 	}
 	return f
+}
+
+// period decodes from when to when something of a test lasts.
+func (b body) period(what string) (from, to time.Duration) {
+	b.require("from", "when it begins, such as \"3m\".")
+	from, to = b.duration("from", 0, 0), b.duration("to", 0, 0)
+	if b.has("to") && to <= from {
+		b.l.errorf(b.at("to"), "Empty "+what, "It would end before it begins.")
+	}
+	return from, to
+}
+
+// testSilence decodes a silence block of a test.
+func (l *loader) testSilence(block *hcl.Block) TestSilence {
+	b := l.open(block, []string{"match", "from", "to"})
+	s := TestSilence{Name: block.Labels[0], Range: rangeOf(headerRange(block))}
+	s.From, s.To = b.period("silence")
+	if b.require("match", "which alerts, such as [\"job='odoo'\"].") {
+		s.Matchers = l.matchList(b, "match")
+	}
+	return s
 }
 
 // states that a test may speak of.

@@ -100,10 +100,10 @@ const (
 	KindDrop   = "drop"   // a receiver hears, and its answer is lost
 )
 
-// TestSilence is a silence block of a test.
+// TestSilence is a silence block of a test, as if somebody made it.
 type TestSilence struct {
 	Name     string
-	From, To time.Duration
+	From, To time.Duration // To 0: it has no end
 	Matchers []*labels.Matcher
 	Range    Range
 }
@@ -281,6 +281,7 @@ var testEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 var testBlocks = []hcl.BlockHeaderSchema{
 	{Type: "series", LabelNames: []string{"source"}},
 	{Type: "fault", LabelNames: []string{"what"}},
+	{Type: "silence", LabelNames: []string{"name"}},
 	{Type: "at", LabelNames: []string{"time"}},
 	{Type: "transitions", LabelNames: []string{"rule"}},
 	{Type: "notification", LabelNames: []string{"notifier"}},
@@ -292,6 +293,8 @@ func (l *loader) testPart(t *Test, block *hcl.Block) {
 		t.Series = append(t.Series, l.testSeries(t, block))
 	case "fault":
 		t.Faults = append(t.Faults, l.testFault(t, block))
+	case "silence":
+		t.Silences = append(t.Silences, l.testSilence(block))
 	case "at":
 		t.Moments = append(t.Moments, l.testMoment(t, block))
 	case "transitions":

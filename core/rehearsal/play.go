@@ -137,7 +137,7 @@ func (p *play) start(cfg *config.Config) error {
 	services := newServices(l)
 	ctx := context.Background() // one of the bubble: whoever waits for another waits outside of it
 	e, err := engine.New(ctx, engine.Options{
-		Config: cfg, Logger: zerolog.Nop(), OnDecision: l.decided,
+		Config: p.silenced(cfg), Logger: zerolog.Nop(), OnDecision: l.decided,
 		World: engine.World{
 			Collector: func(s config.Source) (scrape.Collector, error) {
 				return &collector{play: p, source: s.Kind + "." + s.Name, samples: samples}, nil
@@ -154,6 +154,22 @@ func (p *play) start(cfg *config.Config) error {
 		return fmt.Errorf("start the engine: %w", err)
 	}
 	return nil
+}
+
+// silenced is a configuration with the silences of the test.
+func (p *play) silenced(cfg *config.Config) *config.Config {
+	with := *cfg
+	with.Silences = slices.Clone(cfg.Silences)
+	for _, s := range p.test.Silences {
+		until := p.test.Start.Add(s.To)
+		if s.To == 0 {
+			until = p.test.Start.AddDate(10, 0, 0) // well after the end of the longest test
+		}
+		with.Silences = append(with.Silences, config.Silence{
+			Name: s.Name, Matchers: s.Matchers, From: p.test.Start.Add(s.From), Until: until, Range: s.Range,
+		})
+	}
+	return &with
 }
 
 // stop ends an engine in good order.
@@ -219,6 +235,9 @@ func (p *play) length() time.Duration {
 	late := p.tolerance()
 	for _, f := range t.Faults {
 		last = max(last, f.From, f.To)
+	}
+	for _, s := range t.Silences {
+		last = max(last, s.From, s.To)
 	}
 	for _, m := range t.Moments {
 		last = max(last, m.At)

@@ -78,12 +78,21 @@ func TestQuickstart(t *testing.T) {
 	}
 }
 
+func TestFaults(t *testing.T) {
+	s := perform(t, director(t), "testdata/faults/told.test.hcl")
+	for _, r := range s.Results {
+		for _, f := range r.Failures {
+			t.Errorf("%s: %s", r.Test.Name, f)
+		}
+	}
+}
+
 // The same test takes the same course, byte for byte, on however many processors.
 func TestSameSeedSameBytes(t *testing.T) {
 	var outputs []string
 	for _, processors := range []int{1, 2, 4} {
 		before := runtime.GOMAXPROCS(processors)
-		s := perform(t, director(t), "testdata/faults")
+		s := perform(t, director(t), "testdata/faults/faults.test.hcl")
 		runtime.GOMAXPROCS(before)
 		var b bytes.Buffer
 		if err := s.WriteJSON(&b); err != nil {
