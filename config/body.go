@@ -298,10 +298,6 @@ func texts(items []item) []string {
 func (l *loader) within(expr hcl.Expression, value string, start, end int) hcl.Range {
 	whole := expr.Range()
 	src := l.textOf(whole)
-	offset := bytes.Index(src, []byte(value))
-	if offset < 0 || value == "" || bytes.Count(src, []byte(value)) > 1 {
-		return whole
-	}
 	start, end = max(0, min(start, len(value))), max(0, min(end, len(value)))
 	if start >= end { // mark at least one character, if there is one
 		switch {
@@ -313,7 +309,33 @@ func (l *loader) within(expr hcl.Expression, value string, start, end int) hcl.R
 			start, end = len(value)-size, len(value)
 		}
 	}
-	f := l.files[whole.Filename]
-	base := whole.Start.Byte + offset
-	return rangeAt(f.src, whole.Filename, base+start, base+end)
+	from, found := sourceOffset(src, value, start)
+	to, foundEnd := sourceOffset(src, value, end)
+	if !found || !foundEnd {
+		return whole
+	}
+	return rangeAt(l.files[whole.Filename].src, whole.Filename, whole.Start.Byte+from, whole.Start.Byte+to)
+}
+
+// sourceOffset finds a byte of a string in its source: where the string stands there as it is, once, or in a heredoc,
+// line by line without what it is indented by.
+func sourceOffset(src []byte, value string, at int) (int, bool) {
+	if value == "" {
+		return 0, false
+	}
+	if n := bytes.Index(src, []byte(value)); n >= 0 {
+		return n + at, bytes.Count(src, []byte(value)) == 1
+	}
+	before := strings.Count(value[:at], "\n")
+	lines := bytes.SplitAfter(src, []byte{'\n'})
+	if !bytes.HasPrefix(src, []byte("<<-")) || before+1 >= len(lines) {
+		return 0, false
+	}
+	line := strings.Split(value, "\n")[before]
+	column := at - (strings.LastIndexByte(value[:at], '\n') + 1)
+	written := bytes.TrimRight(lines[before+1], "\r\n")
+	if !bytes.HasSuffix(written, []byte(line)) {
+		return 0, false // a template in it
+	}
+	return len(bytes.Join(lines[:before+1], nil)) + len(written) - len(line) + column, true
 }

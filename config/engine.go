@@ -22,6 +22,7 @@ type Engine struct {
 	ExternalURL string   // where people reach this engine; without a slash at the end, "" if unknown
 	Debug       bool     // serve /debug/pprof
 
+	Lookback       time.Duration // how old the sample of an instant selector in PromQL may be
 	UnknownAfter   time.Duration // how long data may be missing before TocsinBlind
 	ExternalExpiry string        // "" or "unknown": what happens to alerts whose sender went silent
 
@@ -33,6 +34,7 @@ const (
 	defaultListen       = "127.0.0.1:9095"
 	defaultDataDir      = "data"
 	defaultUnknownAfter = 5 * time.Minute
+	defaultLookback     = 5 * time.Minute // as in Prometheus
 )
 
 // engine decodes the engine block, of which there is at most one.
@@ -41,16 +43,17 @@ func (l *loader) engine() Engine {
 	l.onlyOne(blocks, "There is one engine. Put all its arguments into one block.")
 	dir := l.files[l.order[0]].dir
 	if len(blocks) == 0 {
-		return Engine{Listen: defaultListen, DataDir: filepath.Join(dir, defaultDataDir), UnknownAfter: defaultUnknownAfter}
+		return Engine{Listen: defaultListen, DataDir: filepath.Join(dir, defaultDataDir), Lookback: defaultLookback, UnknownAfter: defaultUnknownAfter}
 	}
 	block := blocks[0]
 	dir = l.files[block.DefRange.Filename].dir
-	b := l.open(block, []string{"listen", "data_dir", "plugin_dir", "module_dir", "external_url", "debug", "unknown_after", "external_expiry"})
+	b := l.open(block, []string{"listen", "data_dir", "plugin_dir", "module_dir", "external_url", "debug", "lookback_delta", "unknown_after", "external_expiry"})
 	e := Engine{
 		Listen:       b.text("listen", defaultListen),
 		DataDir:      under(dir, b.text("data_dir", defaultDataDir)),
 		ExternalURL:  strings.TrimRight(b.text("external_url", ""), "/"),
 		Debug:        b.boolean("debug", false),
+		Lookback:     b.duration("lookback_delta", defaultLookback, leastInterval),
 		UnknownAfter: b.duration("unknown_after", defaultUnknownAfter, 0),
 		Range:        rangeOf(headerRange(block)),
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func TestEveryBlockIsTyped(t *testing.T) {
 	want := &Config{
 		Engine: Engine{
 			Listen: "unix:/run/tocsin.sock", DataDir: "state", PluginDirs: []string{"plugins", "/usr/lib/tocsin"},
-			ModuleDirs: []string{"rules"}, ExternalURL: "https://tocsin.example.org", Debug: true, UnknownAfter: 5 * time.Minute,
+			ModuleDirs: []string{"rules"}, ExternalURL: "https://tocsin.example.org", Debug: true, Lookback: 5 * time.Minute, UnknownAfter: 5 * time.Minute,
 		},
 		Sources: []Source{{
 			Kind: "http", Name: "gateway", Targets: []string{"10.0.0.11:9113", "https://gw2:9113/metrics"},
@@ -122,7 +123,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(got)
 	}
 	want := &Config{
-		Engine: Engine{Listen: "127.0.0.1:9095", DataDir: "data", UnknownAfter: 5 * time.Minute},
+		Engine: Engine{Listen: "127.0.0.1:9095", DataDir: "data", Lookback: 5 * time.Minute, UnknownAfter: 5 * time.Minute},
 		Sources: []Source{{
 			Kind: "http", Name: "gateway", Targets: []string{"10.0.0.11:9113"}, Interval: 15 * time.Second, Timeout: 10 * time.Second, Settings: json.RawMessage(`{}`),
 		}},
@@ -217,9 +218,6 @@ func TestBlocksOfTomorrow(t *testing.T) {
 	if diff := cmp.Diff(want, got, compareOptions, ignoreRanges); diff != "" {
 		t.Errorf("configuration differs (-want +got):\n%s", diff)
 	}
-	if r := cfg.Rules[0]; r.PromQL != "sum(rate(http_requests_total[5m])) > 5" {
-		t.Errorf("rule %+v", r)
-	}
 	if cfg.Engine.ExternalExpiry != "unknown" || cfg.Engine.UnknownAfter != 10*time.Minute {
 		t.Errorf("engine %+v", cfg.Engine)
 	}
@@ -240,5 +238,19 @@ func TestWithoutCatalogBodiesAreNotChecked(t *testing.T) {
 	}
 	if len(cfg.Rules[0].Inputs) != 1 || cfg.Rules[0].Inputs[0].Window != 5*time.Minute {
 		t.Errorf("inputs are %+v", cfg.Rules[0].Inputs)
+	}
+}
+
+func TestExpressionsAreRead(t *testing.T) {
+	cfg, got := loadTest(t, "testdata/good", nil, "promql.hcl")
+	if cfg == nil {
+		t.Fatal(got)
+	}
+	if cfg.Engine.Lookback != 12*time.Minute {
+		t.Errorf("lookback %s", cfg.Engine.Lookback)
+	}
+	r := cfg.Rules[0]
+	if want := `endpoint=~'/critical/.*',code=~"5.."}[5m]`; !strings.Contains(r.PromQL, want) || r.Module != "" || r.For != 5*time.Minute {
+		t.Errorf("rule %+v, want %s in its expression", r, want)
 	}
 }

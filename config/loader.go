@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -28,6 +29,8 @@ type loader struct {
 	unset     map[string]bool                         // "var.x", "local.x": declared, but without a usable value
 	functions map[string]map[string]function.Function // by directory, which file() is confined to
 	declared  map[string]map[string]hcl.Range         // block type → name → where
+
+	lookback time.Duration // of PromQL, as the engine block has it
 
 	catalog Catalog
 	modules map[string]moduleAnswer // answers of the catalog
@@ -67,6 +70,7 @@ func (l *loader) load(paths []string) *Config {
 	l.resolveLocals()
 
 	cfg := &Config{Engine: l.engine(), Plugins: l.plugins(), Modules: l.moduleBlocks()}
+	l.lookback = cfg.Engine.Lookback
 	if !l.askCatalog(cfg) {
 		return nil
 	}

@@ -84,11 +84,8 @@ func (l *loader) rule(block *hcl.Block, sources []Source) (Rule, bool) {
 		Mode:          b.oneOf("mode", "", ModeShadow),
 		Limit:         int(b.integer("limit", 0, 0, 1_000_000)),
 	}
-	if b.has("promql") {
-		l.unsupported("rule.promql", b.nameAt("promql"))
-	}
 	r.Labels, r.Annotations = l.alertTexts(b)
-	l.program(b, &r)
+	l.program(b, &r, sources)
 	for i := range r.Inputs {
 		l.checkWindow(b, r.Inputs[i], sources)
 	}
@@ -117,14 +114,14 @@ func (l *loader) alertTexts(b body) (labels, annotations map[string]string) {
 }
 
 // program decodes what judges: a module with inputs and parameters, or a PromQL expression.
-func (l *loader) program(b body, r *Rule) {
+func (l *loader) program(b body, r *Rule, sources []Source) {
 	switch {
 	case b.has("module") && b.has("promql"):
 		l.errorf(b.nameAt("promql"), "Module and promql", "A rule is judged by a module or by a promql expression. Remove one of them.")
 		return
 	case b.has("promql"):
-		if i, ok := b.itemOf("promql"); ok && l.expression(i) {
-			r.PromQL = i.text
+		if i, ok := b.itemOf("promql"); ok {
+			r.PromQL, _ = l.expression(i, sources)
 		}
 		for _, inner := range b.content.Blocks {
 			l.errorf(inner.TypeRange, "Unexpected block", "A rule with promql has no %s block: the expression says what to read.", inner.Type)
@@ -299,13 +296,7 @@ func (l *loader) params(b body, module ModuleSchema, address string) json.RawMes
 
 // checkWindow complains about a window that cannot hold a sample of a source that the input reads.
 func (l *loader) checkWindow(b body, in Input, sources []Source) {
-	var slowest Source
-	for _, s := range sources {
-		match, named := s.mayMatch(in.Matchers)
-		if match && (named || len(sources) == 1) && s.Interval > slowest.Interval {
-			slowest = s
-		}
-	}
+	slowest := slowest(in.Matchers, sources)
 	if in.Matchers == nil || in.Window == 0 || slowest.Interval <= in.Window {
 		return
 	}

@@ -114,19 +114,6 @@ func capital(text string) string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-// expression parses a PromQL expression.
-func (l *loader) expression(i item) bool {
-	if len(i.text) > maxSelector {
-		l.errorf(i.expr.Range(), "Invalid expression", "It is longer than %d bytes.", maxSelector)
-		return false
-	}
-	if _, err := parser.NewParser(parser.Options{}).ParseExpr(i.text); err != nil {
-		l.promqlError(i, "Invalid expression", 0, err, "")
-		return false
-	}
-	return true
-}
-
 // itemOf is a string attribute with its place.
 func (b body) itemOf(name string) (item, bool) {
 	attr := b.content.Attributes[name]

@@ -8,7 +8,6 @@ var notYet = map[string]string{
 	"heartbeat":              "heartbeat blocks",
 	"override":               "override blocks",
 	"route.fallback":         "fallback in routes",
-	"rule.promql":            "rules with promql",
 	"for_each":               "for_each",
 	"dynamic":                "dynamic blocks",
 	"engine.unknown_after":   "unknown_after",

@@ -6,7 +6,6 @@ source "http" "each" {
   for_each = toset(["a", "b"])
   targets  = ["${each.value}:80"]
 }
-rule "Promql" { promql = "sum(rate(http_requests_total[5m])) > 5" }
 rule "A" {
   module     = "threshold"
   params { above = 1 }
