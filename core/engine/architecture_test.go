@@ -37,6 +37,7 @@ var ours = []struct {
 	{"core/intake", []string{"sdk/frame", "core/alert"}, "it owns the alerts that others raise, as core/rule owns those of rules"},
 	{"core/journal", []string{"sdk/frame", "core/alert"}, "it writes decisions down"},
 	{"core/silence", nil, "it knows which silences there are, not what they do"},
+	{"core/query", []string{"sdk/frame", "sdk/rule/abi", "core/window"}, "it reads windows as PromQL does and knows neither rules nor their alerts"},
 	{"core/state", nil, "it stores bytes"},
 	{"core/pluginhost", []string{"sdk"}, "it runs plugins and does not know what for"},
 	{"core/api", []string{"sdk/frame", "core/alert", "core/silence"}, "it shows what they hold, and hands changes on through funcs"},

@@ -26,6 +26,7 @@ import (
 	"github.com/tocsinhq/tocsin/core/delivery"
 	"github.com/tocsinhq/tocsin/core/journal"
 	"github.com/tocsinhq/tocsin/core/pluginhost"
+	"github.com/tocsinhq/tocsin/core/query"
 	"github.com/tocsinhq/tocsin/core/route"
 	"github.com/tocsinhq/tocsin/core/rule"
 	"github.com/tocsinhq/tocsin/core/scrape"
@@ -63,6 +64,7 @@ type Engine struct {
 	plugins  *pluginhost.Host
 	windows  *window.Store
 	wasm     *wasm.Host
+	promql   *query.Engine
 	rules    *rule.Manager
 	routes   route.Input // how it is decided who hears of what; alerts and time come with each decision
 	ledger   *delivery.Ledger

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/core/query"
 	"github.com/tocsinhq/tocsin/core/rule"
 	"github.com/tocsinhq/tocsin/core/wasm"
 	"github.com/tocsinhq/tocsin/core/window"
@@ -18,7 +19,7 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
-// openRules loads the modules that rules name, each once, and binds every rule to its windows.
+// openRules loads the modules that rules name, each once, and binds every rule to what it reads.
 func (e *Engine) openRules(ctx context.Context) (err error) {
 	cfg := e.options.Config
 	if e.wasm = e.options.World.Modules; e.wasm == nil {
@@ -29,17 +30,10 @@ func (e *Engine) openRules(ctx context.Context) (err error) {
 		e.opened.push("wasm", e.wasm.Close)
 	}
 
-	found := modules{blocks: cfg.Modules, dirs: cfg.Engine.ModuleDirs}
+	e.promql = query.New(query.Options{Lookback: cfg.Engine.Lookback})
 	loaded := map[string]*wasm.Module{}
 	for _, r := range cfg.Rules {
-		module, ok := loaded[r.Module]
-		if !ok {
-			if module, err = e.loadModule(ctx, found, r.Module); err != nil {
-				return fmt.Errorf("%s: rule %q: %w", r.Range, r.Name, err)
-			}
-			loaded[r.Module] = module
-		}
-		definition, err := e.define(ctx, r, module)
+		definition, err := e.define(ctx, r, loaded)
 		if err != nil {
 			return fmt.Errorf("%s: rule %q: %w", r.Range, r.Name, err)
 		}
@@ -51,7 +45,32 @@ func (e *Engine) openRules(ctx context.Context) (err error) {
 	return nil
 }
 
-func (e *Engine) loadModule(ctx context.Context, found modules, name string) (*wasm.Module, error) {
+// define makes the rule manager's view of a configured rule: when it is due, what it is called, and its program.
+func (e *Engine) define(ctx context.Context, r config.Rule, loaded map[string]*wasm.Module) (rule.Definition, error) {
+	cfg := e.options.Config
+	d := rule.Definition{
+		Name: r.Name, Labels: r.Labels, Annotations: r.Annotations, ExternalURL: cfg.Engine.ExternalURL,
+		For: r.For, KeepFiringFor: r.KeepFiringFor, Every: r.Every, OnMissing: r.OnMissing,
+		Shadow: r.Mode == config.ModeShadow, Limit: r.Limit,
+	}
+	if r.PromQL != "" {
+		err := e.defineExpression(ctx, &d, r)
+		return d, err
+	}
+	module, ok := loaded[r.Module]
+	if !ok {
+		var err error
+		if module, err = e.loadModule(ctx, r.Module); err != nil {
+			return d, err
+		}
+		loaded[r.Module] = module
+	}
+	err := e.defineProgram(ctx, &d, r, module)
+	return d, err
+}
+
+func (e *Engine) loadModule(ctx context.Context, name string) (*wasm.Module, error) {
+	found := modules{blocks: e.options.Config.Modules, dirs: e.options.Config.Engine.ModuleDirs}
 	code, err := found.code(name)
 	if err != nil {
 		return nil, err
@@ -60,28 +79,23 @@ func (e *Engine) loadModule(ctx context.Context, found modules, name string) (*w
 	return e.wasm.Load(ctx, name, code, wasm.Limits{Memory: memory, Fuel: fuel})
 }
 
-// define makes the rule manager's view of a configured rule: when it is due, what it is called, and its program.
-func (e *Engine) define(ctx context.Context, r config.Rule, module *wasm.Module) (rule.Definition, error) {
-	cfg := e.options.Config
+// defineProgram has a rule judged by a module.
+func (e *Engine) defineProgram(ctx context.Context, d *rule.Definition, r config.Rule, module *wasm.Module) error {
 	queries, names, err := bind(r, module.Manifest())
 	if err != nil {
-		return rule.Definition{}, err
+		return err
 	}
 	judge, err := module.NewRule(ctx, wasm.RuleOptions{ID: r.Name, Params: r.Params})
 	if err != nil {
-		return rule.Definition{}, err
+		return err
 	}
-	sources, interval := sourcesOf(r.Inputs, cfg.Sources)
+	d.Severities = module.Manifest().Outputs.Severities
+	d.Sources, d.Interval = sourcesOf(r.Inputs, e.options.Config.Sources)
 	p := &program{view: e.windows.Bind(queries), rule: judge, inputs: names}
-	p.window.IntervalMS = uint32(interval.Milliseconds())
+	p.window.IntervalMS = uint32(d.Interval.Milliseconds())
+	d.Program = p
 	e.opened.push("rule "+r.Name, p.Close)
-	return rule.Definition{
-		Name: r.Name, Labels: r.Labels, Annotations: r.Annotations,
-		Severities: module.Manifest().Outputs.Severities,
-		For:        r.For, KeepFiringFor: r.KeepFiringFor, Every: r.Every, OnMissing: r.OnMissing,
-		Shadow: r.Mode == config.ModeShadow, Limit: r.Limit,
-		Sources: sources, Interval: interval, Program: p, ExternalURL: cfg.Engine.ExternalURL,
-	}, nil
+	return nil
 }
 
 // nothing matches no series: none has an empty metric name.
