@@ -53,10 +53,10 @@ func (l *loader) inhibit(block *hcl.Block) Inhibit {
 	return n
 }
 
-// someMatchers is a list of matchers that is not empty: without any, it would match every alert.
+// someMatchers is a list of matchers that is not empty: without any, it would match everything.
 func (l *loader) someMatchers(b body, name string) []*labels.Matcher {
 	if items, ok := b.list(name); ok && len(items) == 0 {
-		l.errorf(b.at(name), "No matcher", "%s is empty and would match every alert.", name)
+		l.errorf(b.at(name), "No matcher", "%s is empty and would match everything.", name)
 	}
 	return l.matchList(b, name)
 }

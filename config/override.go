@@ -9,7 +9,9 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-// Override is an override block: other parameters of a rule for some of its series.
+// Override is an override block: other parameters of a rule for some of its series. Of several that match a series the
+// first counts. It should match by labels that the instances of the rule have: an instance with series on both sides
+// would be judged twice.
 type Override struct {
 	Rule     string
 	Matchers []*labels.Matcher // all must hold
@@ -19,16 +21,26 @@ type Override struct {
 
 func (l *loader) overrides(rules []Rule) (all []Override) {
 	for i, block := range l.blocks["override"] {
-		l.unsupported("override", block.TypeRange)
 		b := l.open(block, []string{"match"}, hcl.BlockHeaderSchema{Type: "params"})
 		o := Override{Rule: block.Labels[0], Params: emptySettings, Range: rangeOf(headerRange(block))}
 		if b.require("match", "which instances, such as [\"endpoint='/critical/pay'\"].") {
-			o.Matchers = l.matchList(b, "match")
+			o.Matchers = l.someMatchers(b, "match")
+			l.checkSameOverride(b, o, all)
 		}
 		o.Params = l.overrideParams(b, rules, fmt.Sprintf("override.%s.%d", o.Rule, i))
 		all = append(all, o)
 	}
 	return all
+}
+
+// checkSameOverride complains about an override that never comes to its turn.
+func (l *loader) checkSameOverride(b body, o Override, before []Override) {
+	for _, other := range before {
+		if o.Matchers != nil && other.Matchers != nil && other.Rule == o.Rule && implies(o.Matchers, other.Matchers) {
+			l.errorf(b.at("match"), "Override without effect", "The override at %s:%d matches the same series and comes first. Put the narrower one before it.", other.Range.File, other.Range.Line)
+			return
+		}
+	}
 }
 
 func (l *loader) overrideParams(b body, rules []Rule, address string) json.RawMessage {
@@ -44,6 +56,10 @@ func (l *loader) overrideParams(b body, rules []Rule, address string) json.RawMe
 	l.onlyOne(b.content.Blocks, "Put all parameters into one block.")
 	i := slices.IndexFunc(rules, func(r Rule) bool { return r.Name == name })
 	if i < 0 {
+		return emptySettings
+	}
+	if rules[i].PromQL != "" {
+		l.errorf(b.block.LabelRanges[0], "No parameters", "Rule %q is judged by an expression, which has no parameters to override.", name)
 		return emptySettings
 	}
 	module, known := l.modules[rules[i].Module]

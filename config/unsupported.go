@@ -6,7 +6,6 @@ import "github.com/hashicorp/hcl/v2"
 // arguments are decoded and checked like the others, and then refused, never ignored. When a feature lands, its line goes.
 var notYet = map[string]string{
 	"heartbeat":              "heartbeat blocks",
-	"override":               "override blocks",
 	"route.fallback":         "fallback in routes",
 	"for_each":               "for_each",
 	"dynamic":                "dynamic blocks",

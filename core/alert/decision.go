@@ -34,6 +34,7 @@ const (
 	KindRuleFailed Kind = "rule failed" // an evaluation ended with an error, states are frozen
 	KindRevised    Kind = "revised"     // a firing instance changed what people see of it: labels, severity, annotations
 	KindTemplate   Kind = "template"    // a label or annotation could not be rendered, the alert goes on with the error in its place
+	KindAmbiguous  Kind = "ambiguous"   // two parts of a rule judged one instance
 	KindSkipped    Kind = "skipped"     // an evaluation was left out because the one before had not ended, or the rule rests after failures
 	KindDropped    Kind = "dropped"     // lines of the journal itself were lost, Reason says how many and why
 	KindGrouped    Kind = "grouped"     // waits for group_wait or group_interval

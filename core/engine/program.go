@@ -12,20 +12,29 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
-// program is a rule as the rule manager sees it: the window it reads and the module that judges it.
+// program is a rule as the rule manager sees it, or a part of one: the window it reads and the module that judges it.
 // It is used by one evaluation at a time.
 type program struct {
 	view   *window.View
 	rule   *wasm.Rule
 	inputs []string // names, for people; "" for an optional input that is not configured
-	window abi.Window
+
+	window     abi.Window // as it was read last
+	dictionary *abi.Dictionary
 }
 
 // Eval reads the window as it stands at that moment and asks the module.
 func (p *program) Eval(ctx context.Context, at time.Time) (rule.Evaluation, error) {
+	result := p.read(at)
+	err := p.judge(ctx, &result)
+	return result, err
+}
+
+// read reads the window and says what is missing in it.
+func (p *program) read(at time.Time) rule.Evaluation {
 	p.window.Sequence++
 	p.window.Time = at.UnixMilli()
-	dictionary := p.view.Read(at, &p.window)
+	p.dictionary = p.view.Read(at, &p.window)
 
 	result := rule.Evaluation{Complete: true}
 	var missing []string
@@ -45,13 +54,27 @@ func (p *program) Eval(ctx context.Context, at time.Time) (rule.Evaluation, erro
 		}
 	}
 	result.Missing = strings.Join(missing, "; ")
+	return result
+}
 
-	verdict, err := p.rule.Eval(ctx, dictionary, &p.window)
+// sees tells whether any series was read.
+func (p *program) sees() bool {
+	for _, in := range p.window.Inputs {
+		if len(in.Series) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// judge asks the module about what was read.
+func (p *program) judge(ctx context.Context, result *rule.Evaluation) error {
+	verdict, err := p.rule.Eval(ctx, p.dictionary, &p.window)
 	if err != nil {
-		return rule.Evaluation{}, err
+		return err
 	}
 	result.Verdicts, result.NoVerdict, result.Fuel = verdict.Verdicts, verdict.NoVerdict, verdict.Fuel
-	return result, nil
+	return nil
 }
 
 // Close ends the demand on the window and gives the module's memory back.

@@ -85,17 +85,58 @@ func (e *Engine) defineProgram(ctx context.Context, d *rule.Definition, r config
 	if err != nil {
 		return err
 	}
-	judge, err := module.NewRule(ctx, wasm.RuleOptions{ID: r.Name, Params: r.Params})
+	judged, err := e.programOf(ctx, r, module, queries, names)
 	if err != nil {
 		return err
 	}
 	d.Severities = module.Manifest().Outputs.Severities
 	d.Sources, d.Interval = sourcesOf(r.Inputs, e.options.Config.Sources)
-	p := &program{view: e.windows.Bind(queries), rule: judge, inputs: names}
-	p.window.IntervalMS = uint32(d.Interval.Milliseconds())
-	d.Program = p
-	e.opened.push("rule "+r.Name, p.Close)
+	d.Program = judged
 	return nil
+}
+
+// programOf makes the program of a rule: one, or one for each of its overrides and one for the rest.
+func (e *Engine) programOf(ctx context.Context, r config.Rule, module *wasm.Module, queries []window.Query, names []string) (rule.Program, error) {
+	var all parts
+	var except [][]*labels.Matcher
+	for _, o := range overridesOf(r, e.options.Config.Overrides) {
+		params, err := merged(r.Params, o.Params)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", o.Range, err)
+		}
+		name := nameOfOverride(o.Matchers)
+		p, err := e.bindProgram(ctx, module, wasm.RuleOptions{ID: r.Name + " " + name, Params: params}, narrowed(queries, o.Matchers, except), names)
+		if err != nil {
+			return nil, fmt.Errorf("%s: override of the rule: %w", o.Range, err)
+		}
+		all = append(all, part{p, name})
+		except = append(except, o.Matchers)
+	}
+	base, err := e.bindProgram(ctx, module, wasm.RuleOptions{ID: r.Name, Params: r.Params}, narrowed(queries, nil, except), names)
+	if err != nil || len(all) == 0 {
+		return base, err
+	}
+	return append(all, part{base, theRest}), nil
+}
+
+func (e *Engine) bindProgram(ctx context.Context, module *wasm.Module, options wasm.RuleOptions, queries []window.Query, names []string) (*program, error) {
+	judge, err := module.NewRule(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	p := &program{view: e.windows.Bind(queries), rule: judge, inputs: names}
+	e.opened.push("rule "+options.ID, p.Close)
+	return p, nil
+}
+
+// narrowed are queries of those series only that matchers match, and none of except.
+func narrowed(queries []window.Query, matchers []*labels.Matcher, except [][]*labels.Matcher) []window.Query {
+	result := slices.Clone(queries)
+	for i := range result {
+		result[i].Matchers = slices.Concat(result[i].Matchers, matchers)
+		result[i].Except = slices.Clone(except)
+	}
+	return result
 }
 
 // nothing matches no series: none has an empty metric name.

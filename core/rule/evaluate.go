@@ -48,6 +48,7 @@ func (m *Manager) evaluate(j job) (o outcome) {
 	}
 	o.missing = missing(ev, o.err)
 	m.tellRule(j, &o)
+	m.tellAmbiguous(j, ev.Ambiguous)
 	o.changed = m.move(j, observed, &o)
 	return o
 }

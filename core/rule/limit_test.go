@@ -48,8 +48,10 @@ func TestLimit(t *testing.T) {
 			"what comes back has no place until one is free",
 			[]Evaluation{actives("a", "b"), actives("b", "c"), actives("a", "b", "c"), actives("a", "b")},
 			[]states{
-				{"a": "firing", "b": "firing"}, {"a": "resolved", "b": "firing", "c": "firing"},
-				{"a": "resolved", "b": "firing", "c": "firing", "": "firing"}, {"a": "firing", "b": "firing", "c": "resolved", "": "resolved"},
+				{"a": "firing", "b": "firing"},
+				{"a": "resolved", "b": "firing", "c": "firing"},
+				{"a": "resolved", "b": "firing", "c": "firing", "": "firing"},
+				{"a": "firing", "b": "firing", "c": "resolved", "": "resolved"},
 			},
 		},
 		{

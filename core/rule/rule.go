@@ -58,6 +58,7 @@ type Evaluation struct {
 	Empty     bool   // an input matched no series at all
 	NoVerdict bool   // not enough data to judge
 	Missing   string // what is missing, for people
+	Ambiguous string // which instance the program judged twice, and what to do about it; "" for none. It is told once
 	Fuel      uint64 // spent
 }
 

@@ -20,7 +20,7 @@ type running struct {
 	progress  map[alert.Fingerprint]progress
 	blind     string          // what is not seen, "" when all is
 	failure   string          // the error of the last evaluation, "" when it succeeded
-	badTexts  map[string]bool // the template errors that were told
+	badTexts  map[string]bool // the errors of templates, and ambiguities, that were told
 	observed  []seen          // scratch
 	late      bool            // the last evaluation was overtaken
 	wasFrozen bool            // the evaluation before saw nothing, or not all

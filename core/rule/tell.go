@@ -99,6 +99,16 @@ func (m *Manager) tellTemplates(j job, errs []error) {
 	}
 }
 
+// tellAmbiguous records once that two verdicts speak of one instance.
+func (m *Manager) tellAmbiguous(j job, text string) {
+	if text == "" || j.badTexts[text] || len(j.badTexts) >= toldTemplates {
+		return
+	}
+	j.badTexts[text] = true
+	m.options.Record(alert.Decision{Time: time.Now(), Kind: alert.KindAmbiguous, Rule: j.Name, Reason: text})
+	m.options.Logger.Warn().Str("rule", j.Name).Str("reason", text).Msg("a rule says two things about one instance")
+}
+
 // report says once that storage refuses, and once that it accepts again.
 func (m *Manager) report(rule string, err error) {
 	if err != nil && !errors.Is(err, alert.ErrNotDurable) {

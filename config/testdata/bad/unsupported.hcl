@@ -25,7 +25,3 @@ heartbeat "watchdog" {
   every = "1m"
   to    = [notifier.webhook.x]
 }
-override "A" {
-  match = ["endpoint='/critical/pay'"]
-  params { above = 0.01 }
-}

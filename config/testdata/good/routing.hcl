@@ -47,3 +47,11 @@ silence "migration" {
   reason = "db migration"
   owner  = "dba"
 }
+override "Down" { # the first that matches counts
+  match = ["endpoint='/critical/pay'"]
+  params { above = 0.01 }
+}
+override "Down" {
+  match = ["endpoint=~'/critical/.*'"]
+  params { above = 0.02 }
+}
