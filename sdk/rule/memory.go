@@ -81,7 +81,7 @@ func (m *Memory[T]) begin(w Window) {
 	if m.loaded {
 		m.loaded, m.swept = false, p.time
 		for i := range m.entries {
-			m.entries[i].seen = p.time
+			m.entries[i].seen = p.time - 1 // not asked for yet
 		}
 		return
 	}
@@ -105,11 +105,21 @@ func (m *Memory[T]) sweep(at int64) {
 			kept = append(kept, e)
 		}
 	}
-	if len(kept) == len(m.entries) {
+	m.cut(len(kept))
+}
+
+// has tells whether anything is remembered of an instance, without asking for it.
+func (m *Memory[T]) has(id uint64) bool {
+	return len(m.index) > 0 && m.index[m.find(id)] > 0
+}
+
+// cut forgets all entries after the first n.
+func (m *Memory[T]) cut(n int) {
+	if n == len(m.entries) {
 		return
 	}
-	clear(m.entries[len(kept):])
-	m.entries = kept
+	clear(m.entries[n:])
+	m.entries = m.entries[:n]
 	m.reindex()
 }
 
