@@ -51,7 +51,7 @@ type selector struct {
 func newSelector(matchers []*labels.Matcher, except [][]*labels.Matcher) *selector {
 	s := &selector{key: selectorKey(matchers, except), except: except, windows: make(map[*View]int64)}
 	for _, m := range matchers {
-		if m.Name == frame.MetricName && m.Type == labels.MatchEqual && s.name == "" {
+		if m.Name == frame.MetricName && m.Type == labels.MatchEqual && m.Value != "" && s.name == "" {
 			s.name = m.Value
 			continue
 		}

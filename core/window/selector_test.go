@@ -99,3 +99,12 @@ func TestExceptLeavesSeriesOut(t *testing.T) {
 		t.Errorf("two different selections share a selector: %s", a)
 	}
 }
+
+// A query for series without a name, which an input that is not configured makes, reads none, not all.
+func TestNoNameIsNoSeries(t *testing.T) {
+	s := New(Options{})
+	p := open(t, s, "gw", time.Second)
+	v := s.Bind([]Query{{Matchers: []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, frame.MetricName, "")}, Window: time.Minute}})
+	p.up(1*second, "200", 1)
+	check(t, v, 1*second, map[string]string{})
+}
