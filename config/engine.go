@@ -24,7 +24,8 @@ type Engine struct {
 
 	Lookback       time.Duration // how old the sample of an instant selector in PromQL may be
 	UnknownAfter   time.Duration // how long data may be missing before TocsinBlind
-	ExternalExpiry string        // "" or "unknown": what happens to alerts whose sender went silent
+	ResolveTimeout time.Duration // how long an alert of others lasts that was posted without an end
+	ExternalExpiry string        // "resolve" or "unknown": what happens to alerts whose sender went silent
 
 	Range Range `json:"-"` // zero if there is no engine block
 }
@@ -35,6 +36,9 @@ const (
 	defaultDataDir      = "data"
 	defaultUnknownAfter = 5 * time.Minute
 	defaultLookback     = 5 * time.Minute // as in Prometheus
+
+	defaultResolveTimeout = 5 * time.Minute // as in Alertmanager
+	defaultExternalExpiry = "resolve"
 )
 
 // engine decodes the engine block, of which there is at most one.
@@ -43,11 +47,15 @@ func (l *loader) engine() Engine {
 	l.onlyOne(blocks, "There is one engine. Put all its arguments into one block.")
 	dir := l.files[l.order[0]].dir
 	if len(blocks) == 0 {
-		return Engine{Listen: defaultListen, DataDir: filepath.Join(dir, defaultDataDir), Lookback: defaultLookback, UnknownAfter: defaultUnknownAfter}
+		return Engine{
+			Listen: defaultListen, DataDir: filepath.Join(dir, defaultDataDir), UnknownAfter: defaultUnknownAfter,
+			Lookback:       defaultLookback,
+			ResolveTimeout: defaultResolveTimeout, ExternalExpiry: defaultExternalExpiry,
+		}
 	}
 	block := blocks[0]
 	dir = l.files[block.DefRange.Filename].dir
-	b := l.open(block, []string{"listen", "data_dir", "plugin_dir", "module_dir", "external_url", "debug", "lookback_delta", "unknown_after", "external_expiry"})
+	b := l.open(block, []string{"listen", "data_dir", "plugin_dir", "module_dir", "external_url", "debug", "lookback_delta", "unknown_after", "resolve_timeout", "external_expiry"})
 	e := Engine{
 		Listen:       b.text("listen", defaultListen),
 		DataDir:      under(dir, b.text("data_dir", defaultDataDir)),
@@ -55,7 +63,11 @@ func (l *loader) engine() Engine {
 		Debug:        b.boolean("debug", false),
 		Lookback:     b.duration("lookback_delta", defaultLookback, leastInterval),
 		UnknownAfter: b.duration("unknown_after", defaultUnknownAfter, 0),
-		Range:        rangeOf(headerRange(block)),
+
+		ResolveTimeout: b.duration("resolve_timeout", defaultResolveTimeout, time.Second),
+		ExternalExpiry: b.oneOf("external_expiry", defaultExternalExpiry, "resolve", "unknown"),
+
+		Range: rangeOf(headerRange(block)),
 	}
 	e.PluginDirs = directories(b, "plugin_dir", dir)
 	e.ModuleDirs = directories(b, "module_dir", dir)
@@ -63,11 +75,8 @@ func (l *loader) engine() Engine {
 	if b.has("external_url") && e.ExternalURL != "" && !isURL(e.ExternalURL) {
 		l.errorf(b.at("external_url"), "Invalid URL", "external_url must be an absolute http or https URL, such as \"https://tocsin.example.org\".")
 	}
-	e.ExternalExpiry = b.oneOf("external_expiry", "", "resolve", "unknown")
-	for _, name := range []string{"unknown_after", "external_expiry"} {
-		if b.has(name) {
-			l.unsupported("engine."+name, b.nameAt(name))
-		}
+	if b.has("unknown_after") {
+		l.unsupported("engine.unknown_after", b.nameAt("unknown_after"))
 	}
 	return e
 }

@@ -42,6 +42,10 @@ func NewFingerprint(rule string, identity frame.Labels) Fingerprint {
 // External stands for the rule of alerts that others raise. No rule of a configuration can have this name.
 const External = "@external"
 
+// Expired begins the reason of an alert that ended because nobody posted it again: that is no evidence of health, and
+// people are told so.
+const Expired = "expired: "
+
 // NewExternalFingerprint returns the fingerprint of an alert that others raise: all its labels identify it. It never is
 // that of an instance of a rule, even if the labels are the same.
 func NewExternalFingerprint(labels frame.Labels) Fingerprint {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tocsinhq/tocsin/core/alert"
 	"github.com/tocsinhq/tocsin/sdk/notifier"
 )
 
@@ -75,6 +76,10 @@ func (c *content) note() string {
 			because(p.known.Gone)
 		case p.role == opening && p.known.Lifted != "":
 			because("no longer " + p.known.Lifted)
+		case p.role == closing && strings.HasPrefix(p.member.Alert.Reason, alert.Expired):
+			if !slices.Contains(notes, p.member.Alert.Reason) {
+				notes = append(notes, p.member.Alert.Reason)
+			}
 		case p.role == late, p.role == closing && p.known.ToldAt.IsZero():
 			if lates++; lates <= maxNotes {
 				a := &p.member.Alert

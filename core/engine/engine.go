@@ -24,12 +24,14 @@ import (
 	"github.com/tocsinhq/tocsin/config"
 	"github.com/tocsinhq/tocsin/core/alert"
 	"github.com/tocsinhq/tocsin/core/delivery"
+	"github.com/tocsinhq/tocsin/core/intake"
 	"github.com/tocsinhq/tocsin/core/journal"
 	"github.com/tocsinhq/tocsin/core/pluginhost"
 	"github.com/tocsinhq/tocsin/core/query"
 	"github.com/tocsinhq/tocsin/core/route"
 	"github.com/tocsinhq/tocsin/core/rule"
 	"github.com/tocsinhq/tocsin/core/scrape"
+	"github.com/tocsinhq/tocsin/core/silence"
 	"github.com/tocsinhq/tocsin/core/state"
 	"github.com/tocsinhq/tocsin/core/wasm"
 	"github.com/tocsinhq/tocsin/core/window"
@@ -60,7 +62,9 @@ type Engine struct {
 	state    state.Store
 	journal  *journal.Journal
 	alerts   *alert.Store
-	programs plugins // which program serves which plugin
+	silences *silence.Store // that people made; those of the configuration are in routes
+	intake   *intake.Intake // of alerts that others raise
+	programs plugins        // which program serves which plugin
 	plugins  *pluginhost.Host
 	windows  *window.Store
 	wasm     *wasm.Host
@@ -135,7 +139,8 @@ func (e *Engine) openState(context.Context) error {
 	if e.alerts, err = alert.OpenStore(e.state); err != nil {
 		return fmt.Errorf("load alerts: %w", err)
 	}
-	return nil
+	e.openIntake()
+	return e.openSilences()
 }
 
 // openPlugins prepares the host of plugin processes; processes start as sources and notifiers ask for them.
@@ -231,9 +236,6 @@ func (e *Engine) Alerts() []alert.Alert { return e.alerts.All() }
 
 // Start begins to collect, to judge and to send. The engine then runs until [Engine.Stop].
 func (e *Engine) Start(context.Context) error {
-	if e.listener != nil {
-		e.serve()
-	}
 	e.routing.Go(e.routeChanges)
 	e.ledger.Start()
 	e.opened.push("delivery", e.ledger.Stop)
@@ -250,11 +252,16 @@ func (e *Engine) Start(context.Context) error {
 		return err
 	}
 	e.opened.push("scrape", e.scrape.Stop)
+	e.intake.Start()
+	e.opened.push("intake", e.intake.Stop)
+	if e.listener != nil {
+		e.serve() // last, so that it stops first: what it hands on must find somebody
+	}
 	if e.options.World.Modules == nil {
 		debug.FreeOSMemory() // compiling modules took several times the memory that running them takes
 	}
 	e.ready.Store(true)
-	e.logger.Info().Any("address", e.Addr()).Int("rules", len(e.definitions)).Int("sources", len(e.sources)).Msg("tocsin runs")
+	e.logger.Info().Stringer("address", e.Addr()).Int("rules", len(e.definitions)).Int("sources", len(e.sources)).Msg("tocsin runs")
 	return nil
 }
 

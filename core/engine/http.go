@@ -12,7 +12,7 @@ import (
 // serve answers HTTP until the engine is stopped.
 func (e *Engine) serve() {
 	server := &http.Server{
-		Handler:           api.New(api.Options{Ready: e.isReady}),
+		Handler:           api.New(api.Options{Ready: e.isReady, Alertmanager: e.alertmanager()}),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	done := make(chan struct{})

@@ -36,9 +36,9 @@ func (e *Engine) routeChanges() {
 			}
 		}
 		now := time.Now()
-		in := e.routes
-		in.Alerts, in.Now = e.alerts.All(), now
+		in := e.routingInput(now)
 		e.ledger.Reconcile(route.Desired(in), now)
+		e.observeSilences(in)
 		valid = span{from: now.Round(0), until: route.Next(in)}
 		nap.Reset(valid.nap(now))
 	}

@@ -266,5 +266,5 @@ func (in *Intake) expire(now time.Time) error {
 	return in.finish(&c)
 }
 
-// silent is why an alert ends that nobody ended. It is no evidence of health, and people are told so.
-const silent = "expired: its sender went silent"
+// silent is why an alert ends that nobody ended.
+const silent = alert.Expired + "its sender went silent"

@@ -65,19 +65,27 @@ func (g *gates) held(a *alert.Alert) string {
 	if by := g.inhibitedBy[a.Fingerprint]; by != nil {
 		return "inhibited by " + by.Name() + by.Identity.String()
 	}
+	if silences := g.silencedBy(a); silences != nil {
+		return "silenced by " + strings.Join(silences, ", ")
+	}
+	return ""
+}
+
+// silencedBy lists the silences that match an alert, sorted; nil for none.
+func (g *gates) silencedBy(a *alert.Alert) []string {
 	if len(g.ids) == 0 {
-		return ""
+		return nil
 	}
 	g.found = g.silences.find(a.Labels, g.found[:0])
 	if len(g.found) == 0 {
-		return ""
+		return nil
 	}
 	silences := make([]string, len(g.found))
 	for i, at := range g.found {
 		silences[i] = g.ids[at]
 	}
 	slices.Sort(silences)
-	return "silenced by " + strings.Join(silences, ", ")
+	return silences
 }
 
 // sources are the firing alerts that are a source of one inhibition and agree in its labels Equal: those that stand for

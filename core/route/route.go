@@ -89,7 +89,7 @@ type branch struct {
 	key       string // {}/{severity="page"}
 	children  []*branch
 	buckets   map[uint64][]*bucket // by hash of the group's labels
-	mute      *string              // memo of muted
+	mute      *string              // memo of muteName
 }
 
 // bucket is a group before it is multiplied by receivers.
@@ -168,17 +168,25 @@ func (b *branch) add(m alert.Member) {
 	b.buckets[hash] = append(b.buckets[hash], &bucket{labels: groupLabels, members: []alert.Member{m}})
 }
 
-// muted tells which schedule withholds openings on this branch, "" for none.
+// muted tells why openings on this branch are withheld, "" when they are not.
 func (b *branch) muted(in Input) string {
+	if name := b.muteName(in); name != "" {
+		return "muted by schedule " + name
+	}
+	return ""
+}
+
+// muteName is the schedule that withholds openings on this branch, "" for none.
+func (b *branch) muteName(in Input) string {
 	if b.mute == nil {
-		reason := ""
+		active := ""
 		for _, name := range b.node.Mute {
 			if s := in.Schedules[name]; s != nil && s.Active(in.Now) {
-				reason = "muted by schedule " + name
+				active = name
 				break
 			}
 		}
-		b.mute = &reason
+		b.mute = &active
 	}
 	return *b.mute
 }

@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tocsinhq/tocsin/core/alert"
+	"github.com/tocsinhq/tocsin/core/api"
+	"github.com/tocsinhq/tocsin/core/intake"
+	"github.com/tocsinhq/tocsin/core/route"
+	"github.com/tocsinhq/tocsin/core/silence"
+)
+
+// apiVersion is the release of Alertmanager whose API is spoken. amtool compares it with its own.
+const apiVersion = "0.34.0"
+
+// openIntake prepares to take the alerts that others raise.
+func (e *Engine) openIntake() {
+	cfg := e.options.Config.Engine
+	e.intake = intake.New(intake.Options{
+		Alerts: e.alerts, ResolveTimeout: cfg.ResolveTimeout, Hold: cfg.ExternalExpiry == "unknown",
+		Record: e.journal.Record, OnChange: e.reroute, Logger: e.logger,
+	}, time.Now())
+}
+
+// openSilences loads the silences that people made.
+func (e *Engine) openSilences() (err error) {
+	if e.silences, err = silence.Open(e.state); err != nil {
+		return err
+	}
+	for _, err := range e.silences.Damaged() {
+		e.logger.Error().Err(err).Msg("a silence cannot be read: what it hid is told")
+	}
+	return nil
+}
+
+// routingInput is all that decides who hears of what at that time.
+func (e *Engine) routingInput(now time.Time) route.Input {
+	in := e.routes
+	in.Alerts, in.Now = e.alerts.All(), now
+	in.Silences = slices.Clone(in.Silences)
+	for _, s := range e.silences.All() {
+		if s.At(now) != silence.Expired {
+			in.Silences = append(in.Silences, route.Silence{ID: s.ID, Matchers: s.Matchers, StartsAt: s.StartsAt, EndsAt: s.EndsAt})
+		}
+	}
+	return in
+}
+
+// observeSilences ends the silences that last until what they hid is over, and forgets old ones.
+func (e *Engine) observeSilences(in route.Input) {
+	waits := func(s silence.Silence) bool { return s.UntilResolved && s.At(in.Now) == silence.Active }
+	if slices.ContainsFunc(e.silences.All(), waits) {
+		hiding := map[string]bool{}
+		for _, s := range route.Explain(in) {
+			for _, id := range s.SilencedBy {
+				hiding[id] = true
+			}
+		}
+		over, err := e.silences.Observe(hiding, in.Now)
+		if err != nil {
+			e.logger.Error().Err(err).Msg("end silences that hide nothing any more: they are tried again")
+		}
+		if len(over) > 0 {
+			e.reroute()
+		}
+	}
+	if err := e.silences.Forget(in.Now); err != nil {
+		e.logger.Error().Err(err).Msg("forget old silences: they are tried again")
+	}
+}
+
+// alertmanager is what the API of Alertmanager shows and changes.
+func (e *Engine) alertmanager() *api.Alertmanager {
+	cfg := e.options.Config
+	am := &api.Alertmanager{
+		Post: e.post, Alerts: e.firing, Groups: e.groups, Silences: reroutingSilences{e.silences, e.reroute},
+		Config: alertmanagerConfig(cfg), Version: apiVersion, Revision: e.options.Version, Started: time.Now(),
+	}
+	for _, n := range cfg.Notifiers {
+		am.Receivers = append(am.Receivers, n.Ref())
+	}
+	return am
+}
+
+// post takes the alerts of others.
+func (e *Engine) post(posted []api.Posted) error {
+	alerts := make([]intake.Posted, len(posted))
+	for i, p := range posted {
+		alerts[i] = intake.Posted(p)
+	}
+	err := e.intake.Post(alerts, time.Now())
+	if errors.Is(err, alert.ErrNotDurable) {
+		return fmt.Errorf("%w: %w", api.ErrStorage, err)
+	}
+	return err
+}
+
+// firing are the alerts that fire, with what the routes make of them.
+func (e *Engine) firing() []api.Alert {
+	standings := route.Explain(e.routingInput(time.Now()))
+	alerts := make([]api.Alert, len(standings))
+	for i, s := range standings {
+		alerts[i] = api.Alert{Alert: s.Alert, Receivers: s.Receivers, SilencedBy: s.SilencedBy, MutedBy: s.MutedBy, Routed: true}
+		if s.InhibitedBy != nil {
+			alerts[i].InhibitedBy = []string{s.InhibitedBy.Fingerprint.String()}
+		}
+	}
+	return alerts
+}
+
+// groups are what each receiver should know.
+func (e *Engine) groups() []api.Group {
+	in := e.routingInput(time.Now())
+	standing := map[alert.Fingerprint]api.Alert{}
+	for _, a := range e.firing() {
+		standing[a.Fingerprint] = a
+	}
+	var groups []api.Group
+	for _, g := range route.Desired(in) {
+		group := api.Group{Receiver: g.Receiver, Labels: g.Labels}
+		for _, m := range g.Members {
+			if a, fires := standing[m.Alert.Fingerprint]; fires {
+				group.Alerts = append(group.Alerts, a)
+			}
+		}
+		if len(group.Alerts) > 0 {
+			groups = append(groups, group)
+		}
+	}
+	return groups
+}
+
+// reroutingSilences has the routes computed again after each change.
+type reroutingSilences struct {
+	*silence.Store
+	reroute func()
+}
+
+// Set implements [api.Silences].
+func (s reroutingSilences) Set(wanted silence.Silence, now time.Time) (string, error) {
+	id, err := s.Store.Set(wanted, now)
+	s.reroute()
+	return id, err
+}
+
+// Expire implements [api.Silences].
+func (s reroutingSilences) Expire(id string, now time.Time) error {
+	err := s.Store.Expire(id, now)
+	s.reroute()
+	return err
+}
