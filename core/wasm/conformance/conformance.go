@@ -11,6 +11,7 @@ import (
 	"errors"
 
 	"github.com/tocsinhq/tocsin/core/wasm"
+	"github.com/tocsinhq/tocsin/core/wasm/pack"
 	"github.com/tocsinhq/tocsin/core/wasm/workload"
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
@@ -160,9 +161,18 @@ func (s *suite) closeGuests() {
 	s.guests = nil
 }
 
-// limited loads the module once more, under other limits.
+// limited loads the module once more, under other limits. The manifest goes into a section: the limits are meant for
+// results.
 func (s *suite) limited(limits wasm.Limits) (*suite, error) {
-	m, err := s.host.Load(s.ctx, s.name, s.code, limits)
+	manifest, err := json.Marshal(s.module.Manifest())
+	if err != nil {
+		return nil, err
+	}
+	code, err := pack.Attach(s.code, manifest)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.host.Load(s.ctx, s.name, code, limits)
 	if err != nil {
 		return nil, err
 	}

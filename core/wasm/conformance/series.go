@@ -36,7 +36,7 @@ func checkGenerations(s *suite) error {
 		{"append-only", full, full},
 		{"renumbered", reversed, full},
 		{"fewer, renumbered", half, half},
-		{"append-only again", full, full},
+		{"append-only again", full, half}, // what had left the dictionary may have been forgotten
 	}
 	var still, moving []step
 	var dictionary *abi.Dictionary
