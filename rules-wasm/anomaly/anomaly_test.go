@@ -38,7 +38,11 @@ func TestAnomaly(t *testing.T) {
 		"not known for long":    {series: "m " + wave, at: 10, want: []string{"unknown {}"}},
 		"a silent target":       {series: "m " + wave + "down", at: 120, want: []string{"unknown {}"}},
 		"a series that is gone": {series: "m " + wave + "stale", at: 120, want: []string{}},
-		"not a number":          {series: "m " + wave + "NaN", at: 120, want: []string{"unknown {}"}},
+		"groups": {
+			params: map[string]any{"aggregate": "sum", "by": []string{"site"}},
+			series: `m{site="a",pod="1"} ` + wave + "50\n" + `m{site="a",pod="2"} ` + wave + "150", at: 120, want: []string{`healthy {site="a"} 200`},
+		},
+		"not a number": {series: "m " + wave + "NaN", at: 120, want: []string{"unknown {}"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -71,7 +75,7 @@ func TestLearning(t *testing.T) {
 }
 
 func TestConfigure(t *testing.T) {
-	for name, params := range map[string]map[string]any{"half-life": {"half_life": "1s"}, "samples": {"min_samples": 1}, "direction": {"direction": "up"}} {
+	for name, params := range map[string]map[string]any{"half-life": {"half_life": "1s"}, "samples": {"min_samples": 1}, "direction": {"direction": "up"}, "by alone": {"by": []string{"a"}}} {
 		if err := ruletest.ConfigError(new(Anomaly), params); err == nil {
 			t.Errorf("%s: no error", name)
 		}

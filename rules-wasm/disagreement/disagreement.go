@@ -10,13 +10,13 @@ import (
 
 // Disagreement finds the ones of a fleet that differ from the others.
 type Disagreement struct {
-	By         []string   `param:"by" doc:"series that agree in these labels are a fleet; without it, all series are one"`
-	Deviations float64    `param:"deviations" default:"5" min:"0" doc:"how many deviations from the median are normal; a deviation is 1.4826 times the median absolute deviation"`
-	Tolerance  float64    `param:"tolerance" default:"0.1" min:"0" doc:"share of the median that is normal in any case"`
-	Absolute   float64    `param:"absolute" default:"0" min:"0" doc:"difference from the median that is normal in any case"`
-	Direction  string     `param:"direction" default:"both" enum:"both,above,below" doc:"which differences count"`
-	MinFleet   int        `param:"min_fleet" default:"4" min:"3" doc:"with fewer members that can be compared: unknown"`
-	Series     rule.Input `input:"series" reduce:"last" choices:"last,increase,rate,delta,avg,min,max,count" window:"5m" doc:"what should be alike"`
+	By         []string       `param:"by" doc:"series that agree in these labels are a fleet; without it, all series are one"`
+	Deviations float64        `param:"deviations" default:"5" min:"0" doc:"how many deviations from the median are normal; a deviation is 1.4826 times the median absolute deviation"`
+	Tolerance  float64        `param:"tolerance" default:"0.1" min:"0" doc:"share of the median that is normal in any case"`
+	Absolute   float64        `param:"absolute" default:"0" min:"0" doc:"difference from the median that is normal in any case"`
+	Direction  rule.Direction `param:"direction" default:"both" enum:"both,above,below" doc:"which differences count"`
+	MinFleet   int            `param:"min_fleet" default:"4" min:"3" doc:"with fewer members that can be compared: unknown"`
+	Series     rule.Input     `input:"series" reduce:"last" choices:"last,increase,rate,delta,avg,min,max,count" window:"5m" doc:"what should be alike"`
 
 	spread  rule.Spread
 	fleets  []fleet   // scratch
@@ -55,7 +55,7 @@ func (d *Disagreement) Eval(_ rule.Window, out *rule.Verdicts) error {
 		case s.Ended() && !s.Missing(): // the engine sees it go
 		case !ok || f.n < d.MinFleet:
 			out.Unknown(s.Instance())
-		case d.differs(v-f.median, f.far):
+		case d.Direction.Counts(v-f.median, f.far):
 			edge := f.median + math.Copysign(f.far, v-f.median)
 			out.Active(s.Instance(), v).Threshold(edge).Text(d.text(f))
 		default:
@@ -107,16 +107,6 @@ func (d *Disagreement) measure(groups rule.Groups) {
 		f.median = median
 		f.far = max(d.Deviations*rule.MADScale*mad, d.Tolerance*math.Abs(median), d.Absolute)
 	}
-}
-
-func (d *Disagreement) differs(by, far float64) bool {
-	switch d.Direction {
-	case "above":
-		return by > far
-	case "below":
-		return -by > far
-	}
-	return math.Abs(by) > far
 }
 
 // text says what the others have: "the median of 12 is 0.4".

@@ -18,8 +18,8 @@ type Predict struct {
 	Series rule.Input    `input:"series" window:"1h" doc:"what is predicted"`
 	Total  rule.Input    `input:"total" reduce:"last" window:"5m" optional:"true" doc:"what the values are shares of, by the same labels"`
 
-	totals  []float64 // scratch
-	message []byte    // scratch
+	totals  rule.Totals // scratch
+	message []byte      // scratch
 }
 
 // Describe names the module.
@@ -38,13 +38,12 @@ func (p *Predict) Configure() error {
 // Eval gives one verdict a series. Its value is the seconds that are left: 0 for what has reached the limit, at most
 // those of a year.
 func (p *Predict) Eval(w rule.Window, out *rule.Verdicts) error {
-	groups := p.Series.GroupWithout("__name__")
-	p.totals = p.Total.Lookup(groups, p.totals)
+	p.totals = p.Total.Totals("", nil, p.totals)
 	for i := range p.Series.Len() {
 		s := p.Series.Series(i)
-		total := p.totals[groups.Of(i)]
-		if p.Total.Len() == 0 {
-			total = 1
+		total := 1.0
+		if p.Total.Len() > 0 {
+			total = p.totals.OfSeries(s)
 		}
 		switch {
 		case s.Missing():

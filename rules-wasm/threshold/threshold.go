@@ -22,18 +22,11 @@ type Threshold struct {
 	Series rule.Input `input:"series" reduce:"last" choices:"last,increase,rate,delta,avg,min,max,sum,count,stddev" window:"5m" doc:"what is compared"`
 	Total  rule.Input `input:"total" reduce:"last" choices:"last,increase,rate,delta,avg,min,max,sum,count,stddev" window:"5m" optional:"true" doc:"compare shares of this: series/total, of the same labels or, with aggregate, of the same group"`
 
-	trigger rule.Hysteresis
-	tally   rule.MofN
-	totals  []float64      // scratch
-	groups  [2][]aggregate // scratch, of both inputs
-	message []byte         // scratch
-}
-
-type aggregate struct {
-	sum, low, high float64
-	n              int
-	listed         bool // the input lists a series of the group
-	missing        bool // the target of one series did not answer: what it would add is not known
+	trigger  rule.Hysteresis
+	tally    rule.MofN
+	readings []rule.Reading // scratch
+	totals   rule.Totals    // scratch
+	message  []byte         // scratch
 }
 
 // Describe names the module.
@@ -78,116 +71,43 @@ func (t *Threshold) Restore(r *rule.StateReader) error {
 // Eval gives one verdict a series or group. Its value is what was compared. A series whose target did not answer is
 // unknown; one that its target no longer has is left out, so that the engine sees it go.
 func (t *Threshold) Eval(w rule.Window, out *rule.Verdicts) error {
-	if t.Aggregate != "" {
-		t.evalGroups(w, out)
-		return nil
+	t.readings = t.Series.Readings(t.Aggregate, t.By, t.readings)
+	shares := t.Total.Len() > 0
+	if shares {
+		t.totals = t.Total.Totals(t.Aggregate, t.By, t.totals)
 	}
-	var pairs rule.Groups
-	if t.Total.Len() > 0 {
-		pairs = t.Series.GroupWithout("__name__")
-		t.totals = t.Total.Lookup(pairs, t.totals)
-	}
-	for i := range t.Series.Len() {
-		s, total := t.Series.Series(i), math.NaN()
-		if t.Total.Len() > 0 {
-			total = t.totals[pairs.Of(i)]
+	for k := range t.readings {
+		r := &t.readings[k]
+		v := r.Value
+		if shares {
+			total := t.totals.Of(r)
+			if total == 0 {
+				continue // of nothing there are no shares
+			}
+			r.Known = r.Known && !math.IsNaN(total)
+			v /= total
 		}
-		v, ok := s.Value()
-		switch {
-		case s.Ended() && !s.Missing():
-		case ok && !s.Missing():
-			t.share(w, out, s.Instance(), v, total)
-		default:
-			t.hold(w, out, s.Instance())
+		if r.Known {
+			t.judge(w, out, r.Instance, t.as(w, v))
+		} else {
+			t.hold(w, out, r.Instance)
 		}
 	}
 	return nil
 }
 
-func (t *Threshold) evalGroups(w rule.Window, out *rule.Verdicts) {
-	groups := t.Series.GroupBy(t.By...)
-	t.groups[0] = t.aggregate(&t.Series, t.groups[0])
-	t.groups[1] = t.aggregate(&t.Total, t.groups[1])
-	for i := range t.groups[0] {
-		a, total := &t.groups[0][i], &t.groups[1][i]
-		switch {
-		case !a.listed: // the engine sees it go
-		case a.n == 0 || a.missing || total.missing:
-			t.hold(w, out, groups.At(i))
-		default:
-			t.share(w, out, groups.At(i), a.value(t.Aggregate), total.value(t.Aggregate))
-		}
-	}
-}
-
-// aggregate sums up the series of each group. What a counter gained counts also if its series has ended since.
-func (t *Threshold) aggregate(in *rule.Input, into []aggregate) []aggregate {
-	groups := in.GroupBy(t.By...)
-	if cap(into) < groups.Len() {
-		into = make([]aggregate, groups.Len())
-	}
-	into = into[:groups.Len()]
-	clear(into)
-	gains := in.Reduced() == "increase" || in.Reduced() == "rate"
-	for i := range in.Len() {
-		a, s := &into[groups.Of(i)], in.Series(i)
-		v, ok := s.Value()
-		if s.Ended() && !s.Missing() && !gains {
-			continue
-		}
-		a.listed, a.missing = true, a.missing || s.Missing()
-		if !ok {
-			continue
-		}
-		if a.n == 0 {
-			a.low, a.high = v, v
-		}
-		a.n++
-		a.sum += v
-		a.low, a.high = math.Min(a.low, v), math.Max(a.high, v)
-	}
-	return into
-}
-
-// value is NaN for a group without values.
-func (a *aggregate) value(how string) float64 {
-	if a.n == 0 {
-		return math.NaN()
-	}
-	switch how {
-	case "sum":
-		return a.sum
-	case "avg":
-		return a.sum / float64(a.n)
-	case "min":
-		return a.low
-	case "max":
-		return a.high
-	}
-	return float64(a.n)
-}
-
-// share judges a value, as a share of the total if there is such an input. Of nothing there are no shares.
-func (t *Threshold) share(w rule.Window, out *rule.Verdicts, i rule.Instance, v, total float64) {
-	if t.Total.Len() > 0 {
-		switch {
-		case math.IsNaN(total):
-			t.hold(w, out, i)
-			return
-		case total == 0:
-			return
-		}
-		v /= total
-	}
-	switch now := float64(w.Time().UnixMilli()) / 1000; t.As {
+// as is what is compared instead of a value.
+func (t *Threshold) as(w rule.Window, v float64) float64 {
+	now := float64(w.Time().UnixMilli()) / 1000
+	switch t.As {
 	case "magnitude":
-		v = math.Abs(v)
+		return math.Abs(v)
 	case "until":
-		v -= now
+		return v - now
 	case "since":
-		v = now - v
+		return now - v
 	}
-	t.judge(w, out, i, v)
+	return v
 }
 
 // judge compares one value.

@@ -197,15 +197,11 @@ func TestInSandbox(t *testing.T) {
 	for i := range 12 {
 		at = append(at, time.Duration(i)*15*time.Second)
 	}
-	for name, params := range map[string]map[string]any{
-		"clear":    {"value": 90, "clear": 80},
-		"majority": {"value": 90, "at_least": 2, "of": 3},
-		"groups":   {"value": 90, "aggregate": "max", "by": []string{"host"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			guesttest.Compare(t, new(Threshold), ruletest.Options{Params: params, Inputs: map[string]ruletest.Input{
-				"series": {Series: `m{host="a",i="1"} 95 85 75 85 95 down 85 95 95` + "\n" + `m{host="b"} 1 2 3 stale`},
-			}}, at...)
-		})
-	}
+	guesttest.Compare(t, new(Threshold), ruletest.Options{
+		Params: map[string]any{"value": 0.9, "at_least": 2, "of": 3, "aggregate": "max", "by": []string{"host"}},
+		Inputs: map[string]ruletest.Input{
+			"series": {Series: `m{host="a",i="1"} 95 85 75 85 95 down 85 95 95` + "\n" + `m{host="b"} 1 2 3 stale`},
+			"total":  {Series: `n{host="a"} 100x12` + "\n" + `n{host="b"} 100x12`},
+		},
+	}, at...)
 }

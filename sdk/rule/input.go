@@ -2,7 +2,6 @@ package rule
 
 import (
 	"iter"
-	"math"
 	"time"
 
 	"github.com/tocsinhq/tocsin/sdk/frame"
@@ -51,9 +50,6 @@ func (in *Input) Range() (from, to time.Time) {
 	return time.UnixMilli(in.in.Start).UTC(), time.UnixMilli(in.in.End).UTC()
 }
 
-// Reduced is the name of the reduction that the values are made by, such as "last"; "raw" for none.
-func (in *Input) Reduced() string { return in.in.Reduce.String() }
-
 // Complete tells whether all targets of the input answered.
 func (in *Input) Complete() bool { return in.in.TargetsAnswered >= in.in.TargetsExpected }
 
@@ -67,27 +63,6 @@ func (in *Input) GroupBy(labels ...string) Groups {
 // series of different metrics that PromQL would match with each other are one group, also across inputs.
 func (in *Input) GroupWithout(labels ...string) Groups {
 	return Groups{in.table.group(labels, true), in.in.Series}
-}
-
-// Lookup returns the value of each group of an input that has one series a group at most, NaN for a group without one:
-// what the series of another input are paired with, as PromQL matches vectors one to one. It reuses the memory of into.
-func (in *Input) Lookup(g Groups, into []float64) []float64 {
-	if cap(into) < g.Len() {
-		into = make([]float64, g.Len())
-	}
-	into = into[:g.Len()]
-	for i := range into {
-		into[i] = math.NaN()
-	}
-	of := Groups{g.grouping, in.in.Series}
-	for i := range in.Len() {
-		if s := in.Series(i); !s.Ended() {
-			if v, ok := s.Value(); ok {
-				into[of.Of(i)] = v
-			}
-		}
-	}
-	return into
 }
 
 // Match tells the series apart that a matcher selects.

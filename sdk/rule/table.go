@@ -10,12 +10,13 @@ import (
 
 // table is the series of one generation with what was worked out about them, by index of the dictionary.
 type table struct {
-	series    *abi.SeriesTable
-	groupings []*grouping
-	matches   []matching
-	slots     []slots
-	upper     []float64 // bounds of histogram buckets, see bounds
-	column    []uint32  // scratch
+	series     *abi.SeriesTable
+	groupings  []*grouping
+	matches    []matching
+	slots      []slots
+	upper      []float64   // bounds of histogram buckets, see bounds
+	column     []uint32    // scratch
+	aggregates []aggregate // scratch
 }
 
 type grouping struct {
