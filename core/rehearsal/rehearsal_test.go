@@ -2,9 +2,11 @@ package rehearsal_test
 
 import (
 	"bytes"
+	"context"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -21,21 +23,19 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/tocsinhq/tocsin/core/rehearsal.NewBubble.func1"))
 }
 
+// modules runs the rule modules of all tests: compiling them takes longer than running them.
+var modules = sync.OnceValues(func() (*wasm.Host, error) { return wasm.New(context.Background(), wasm.Options{}) })
+
 // director runs tests in bubbles of a Go test.
 func director(t *testing.T) *rehearsal.Director {
 	t.Helper()
-	modules, err := wasm.New(t.Context(), wasm.Options{})
+	host, err := modules()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := modules.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
 	return rehearsal.New(rehearsal.Options{
 		Bubble:  func(run func()) { synctest.Test(t, func(*testing.T) { run() }) },
-		Modules: modules,
+		Modules: host,
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
 	"time"
@@ -83,7 +84,7 @@ func (f *foreign) Send(ctx context.Context, n notifier.Notification) (notifier.R
 	}
 	answer, err := f.client.Post(ctx, outbound.Call{URL: "plugin://" + f.ref, Body: body})
 	if err != nil {
-		return outbound.Unanswered(err), nil
+		return outbound.Unanswered(err)
 	}
 	return answer.Result(""), nil
 }
@@ -97,9 +98,9 @@ type service struct {
 }
 
 var (
-	errGone   = errors.New("the process was killed")
-	errNobody = &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused (the test says so)")}
-	errLost   = errors.New("connection reset before an answer came (the test says so)")
+	errGone         = errors.New("the process was killed")
+	errNobody error = &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused (the test says so)")}
+	errLost         = errors.New("connection reset before an answer came (the test says so)")
 )
 
 // RoundTrip implements [http.RoundTripper].
@@ -136,6 +137,9 @@ func (s *service) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if !s.life.saw(Event{At: now.Sub(p.test.Start), Request: r}) {
 		return nil, errGone
+	}
+	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil && trace.GotConn != nil && !errors.Is(lost, errNobody) {
+		trace.GotConn(httptrace.GotConnInfo{})
 	}
 	switch {
 	case lost != nil:

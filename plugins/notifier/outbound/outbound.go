@@ -13,7 +13,9 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/tocsinhq/tocsin/sdk/notifier"
@@ -74,8 +76,14 @@ type Answer struct {
 	redactor redactor
 }
 
-// Post makes the call. An error means that no answer came: whether the service took the content is unknown unless
-// the connection was never made. Its text is fit for people.
+// LostError is what [Client.Post] returns where a connection was made and no answer came: whether the service took the
+// content is unknown.
+type LostError struct{ text string }
+
+func (e *LostError) Error() string { return e.text }
+
+// Post makes the call. An error means that no answer came; unless it is a [LostError], the service did not get the
+// content. Its text is fit for people.
 func (c *Client) Post(ctx context.Context, call Call) (Answer, error) {
 	if c.timeout > 0 {
 		var cancel context.CancelFunc
@@ -88,7 +96,9 @@ func (c *Client) Post(ctx context.Context, call Call) (Answer, error) {
 	}
 	redactor := newRedactor(append(credentials.secrets, call.Secrets...))
 
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, call.URL, bytes.NewReader(call.Body))
+	var connected atomic.Bool
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
+	req, err := http.NewRequestWithContext(traced, http.MethodPost, call.URL, bytes.NewReader(call.Body))
 	if err != nil {
 		return Answer{}, errors.New(redactor.clean("building the request: " + withoutURL(err).Error()))
 	}
@@ -103,7 +113,11 @@ func (c *Client) Post(ctx context.Context, call Call) (Answer, error) {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return Answer{}, errors.New(redactor.clean(err.Error()))
+		text := redactor.clean(err.Error())
+		if connected.Load() {
+			return Answer{}, &LostError{text}
+		}
+		return Answer{}, errors.New(text)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxAnswer))
@@ -136,9 +150,13 @@ func sameOrigin(from, to *url.URL) bool {
 		(from.Port() == "" || from.Port() == "80") && (to.Port() == "" || to.Port() == "443")
 }
 
-// Unanswered is the result of a call that got no answer.
-func Unanswered(err error) notifier.Result {
-	return notifier.Result{Outcome: notifier.Retry, Detail: err.Error()}
+// Unanswered is what a call that got no answer means to the engine: an error, after which the next attempt is marked as a
+// possible repeat, unless the service cannot have got the content.
+func Unanswered(err error) (notifier.Result, error) {
+	if _, lost := errors.AsType[*LostError](err); lost {
+		return notifier.Result{}, err
+	}
+	return notifier.Result{Outcome: notifier.Retry, Detail: err.Error()}, nil
 }
 
 // Blame makes one complaint about the attribute at path, for Configure to return.

@@ -242,3 +242,35 @@ func TestNewClientRefuses(t *testing.T) {
 		})
 	}
 }
+
+// Whether the service may have got the content decides whether the next attempt is marked as a possible repeat.
+func TestUnanswered(t *testing.T) {
+	broken := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = conn.Close()
+	})
+	nobody := httptest.NewServer(nil)
+	nobody.Close()
+	for name, c := range map[string]struct {
+		address string
+		lost    bool
+	}{
+		"the connection broke after the request": {address: broken, lost: true},
+		"nobody listens":                         {address: nobody.URL},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := client(t, HTTP{}, 0).Post(t.Context(), Call{URL: c.address})
+			if err == nil {
+				t.Fatal("an answer")
+			}
+			result, unknown := Unanswered(err)
+			if (unknown != nil) != c.lost || unknown == nil && (result.Outcome != notifier.Retry || result.Detail == "") {
+				t.Errorf("%v: result %+v, error %v", err, result, unknown)
+			}
+		})
+	}
+}

@@ -107,7 +107,7 @@ func (s *sender) enqueue(ctx context.Context, e event) (notifier.Result, error) 
 	}
 	answer, err := s.client.Post(ctx, outbound.Call{URL: s.config.URL, Body: body, Secrets: []string{e.RoutingKey}})
 	if err != nil {
-		return outbound.Unanswered(err), nil
+		return outbound.Unanswered(err)
 	}
 	result := answer.Result(said(answer.Body))
 	if answer.Status == http.StatusTooManyRequests && result.RetryAfter == 0 {

@@ -160,7 +160,8 @@ func (s *sender) call(ctx context.Context, address, token string, m message) (ou
 	}
 	answer, err := s.client.Post(ctx, call)
 	if err != nil {
-		return outcome{Result: outbound.Unanswered(err)}, nil
+		result, err := outbound.Unanswered(err)
+		return outcome{Result: result}, err
 	}
 	return understand(answer), nil
 }

@@ -84,7 +84,7 @@ func (s *sender) send(ctx context.Context, n *notifier.Notification) (notifier.R
 		URL: address, Header: deliveryHeader(n), Body: body, Secrets: outbound.URLSecrets(address),
 	})
 	if err != nil {
-		return outbound.Unanswered(err), nil
+		return outbound.Unanswered(err)
 	}
 	return answer.Result(""), nil
 }

@@ -54,6 +54,21 @@ test "a service that answers late, or never, is told when it is back" {
   notification "pagerduty.oncall" { at = "26m15s" }
 }
 
+test "an answer that is lost: the content comes again, marked" {
+  series "http.a" { samples = local.ill }
+  fault "receiver" {
+    from = "2m"
+    to   = "2m18s"
+    kind = "drop"
+  }
+  notification "slack.ops" { at = "2m10s" }
+  notification "slack.ops" {
+    at       = "2m20s"
+    contains = ["possible repeat: an earlier attempt got no answer"]
+  }
+  notification "slack.ops" { at = "26m15s" }
+}
+
 test "a service that never accepts it is not asked again" {
   duration = "20m"
   series "http.a" { samples = local.ill }
