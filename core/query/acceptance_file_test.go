@@ -1,0 +1,226 @@
+package query
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/annotations"
+)
+
+// acceptanceFile is one of Prometheus' test files, whose language its promql/promqltest/README.md describes.
+type acceptanceFile struct {
+	name        string
+	evaluations []evaluationCase
+	ranges      int // evaluations of range queries, which are not read
+}
+
+// evaluationCase is one instant evaluation.
+type evaluationCase struct {
+	line    int
+	text    string
+	at      time.Time
+	samples *sampleSet
+
+	fails, ordered bool
+	want           []element
+}
+
+// acceptanceFiles reads the files of the version of Prometheus that this module uses. They are read here, and not by
+// Prometheus' own package for that, because that one brings the libraries of three clouds into the module.
+func acceptanceFiles(t *testing.T) (files []acceptanceFile) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-json", "github.com/prometheus/prometheus").Output()
+	if err != nil {
+		t.Fatalf("find the source of Prometheus: %v", err)
+	}
+	var module struct{ Dir string }
+	if err := json.Unmarshal(out, &module); err != nil {
+		t.Fatal(err)
+	}
+	paths, err := filepath.Glob(filepath.Join(module.Dir, "promql/promqltest/testdata/*.test"))
+	if err != nil || len(paths) < 15 {
+		t.Fatalf("%d acceptance tests in %s: %v", len(paths), module.Dir, err)
+	}
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, readAcceptance(t, filepath.Base(path), string(content)))
+	}
+	return files
+}
+
+var (
+	loadCommand  = regexp.MustCompile(`^load(_with_nhcb)?\s+(\S+)$`)
+	evalCommand  = regexp.MustCompile(`^eval(?:_(fail|warn|ordered|info))?\s+instant\s+(?:at\s+(\S+)\s+)?(.+)$`)
+	seriesParser = parser.NewParser(parser.Options{EnableExperimentalFunctions: true})
+)
+
+// readAcceptance reads commands. Each is a line, and lines up to an empty one or a comment that belong to it.
+func readAcceptance(t *testing.T, name, content string) acceptanceFile {
+	file := acceptanceFile{name: name}
+	samples := &sampleSet{}
+	lines := strings.Split(content, "\n")
+	for i := range lines {
+		if lines[i] = strings.TrimSpace(lines[i]); strings.HasPrefix(lines[i], "#") {
+			lines[i] = ""
+		}
+	}
+	for i := 0; i < len(lines); i++ {
+		head, number := lines[i], i+1
+		first := i + 1
+		for i+1 < len(lines) && lines[i+1] != "" && head != "" && head != "clear" {
+			i++
+		}
+		body := lines[min(first, i+1) : i+1]
+		load, eval := loadCommand.FindStringSubmatch(head), evalCommand.FindStringSubmatch(head)
+		switch {
+		case head == "":
+		case head == "clear":
+			samples = &sampleSet{}
+		case load != nil:
+			samples = samples.load(t, load[1] != "", durationOf(t, load[2]), body)
+		case strings.HasPrefix(head, "eval range "):
+			file.ranges++
+		case eval != nil:
+			e := evaluationCase{line: number, text: eval[3], at: time.UnixMilli(0).Add(durationOf(t, eval[2])), samples: samples}
+			e.fails, e.ordered = eval[1] == "fail", eval[1] == "ordered"
+			e.read(t, body)
+			file.evaluations = append(file.evaluations, e)
+		default:
+			t.Fatalf("%s:%d: what is %q?", name, number, head)
+		}
+	}
+	return file
+}
+
+func durationOf(t *testing.T, text string) time.Duration {
+	if text == "" {
+		return 0
+	}
+	d, err := model.ParseDuration(strings.TrimPrefix(text, "-"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.HasPrefix(text, "-") {
+		return -time.Duration(d)
+	}
+	return time.Duration(d)
+}
+
+// read takes what is expected of an evaluation. What a file says about warnings is left out: they are compared with those
+// of Prometheus' engine.
+func (e *evaluationCase) read(t *testing.T, body []string) {
+	for _, line := range body {
+		if what, ok := strings.CutPrefix(line, "expect "); ok {
+			e.fails = e.fails || strings.HasPrefix(what, "fail")
+			e.ordered = e.ordered || strings.HasPrefix(what, "ordered")
+			continue
+		}
+		if v, err := strconv.ParseFloat(line, 64); err == nil {
+			e.want = append(e.want, element{"{}", v})
+			continue
+		}
+		metric, values, err := seriesParser.ParseSeriesDesc(line)
+		switch {
+		case err == nil && len(values) > 0:
+			e.want = append(e.want, element{metric.String(), values[0].Value})
+		case !strings.HasPrefix(line, "expected_fail_"):
+			t.Fatalf("line %d expects %q: %v", e.line, line, err)
+		}
+	}
+}
+
+// sampleSet is what a file has loaded. It is a [storage.Querier] for Prometheus' engine, and never changed: a load makes
+// another one.
+type sampleSet struct {
+	storage.LabelQuerier
+	series []promql.Series
+	native []labels.Labels // series that are native histograms
+}
+
+func (s *sampleSet) load(t *testing.T, withNative bool, step time.Duration, body []string) *sampleSet {
+	next := &sampleSet{series: slices.Clone(s.series), native: slices.Clone(s.native)}
+	for _, line := range body {
+		if name, _, _ := strings.Cut(line, " "); strings.HasSuffix(name, "@st") {
+			continue // start timestamps, which only a feature flag reads
+		}
+		metric, values, err := seriesParser.ParseSeriesDesc(line)
+		if err != nil {
+			t.Fatalf("load %q: %v", line, err)
+		}
+		series := promql.Series{Metric: metric}
+		for i, v := range values {
+			switch {
+			case v.Histogram != nil:
+				next.native = append(next.native, metric)
+			case !v.Omitted:
+				series.Floats = append(series.Floats, promql.FPoint{T: int64(i) * step.Milliseconds(), F: v.Value})
+			}
+		}
+		next.set(series)
+		if base, isBucket := strings.CutSuffix(metric.Get(labels.MetricName), "_bucket"); withNative && isBucket {
+			native := labels.NewBuilder(metric).Del(labels.BucketLabel).Set(labels.MetricName, base)
+			next.native = append(next.native, native.Labels())
+		}
+	}
+	return next
+}
+
+// set adds a series. Of one that a file has twice the last counts, as in Prometheus.
+func (s *sampleSet) set(series promql.Series) {
+	s.series = slices.DeleteFunc(s.series, func(other promql.Series) bool { return labels.Equal(other.Metric, series.Metric) })
+	s.series = append(s.series, series)
+}
+
+// histograms tells whether an expression reads native histograms.
+func (s *sampleSet) histograms(expr parser.Expr) bool {
+	for _, selector := range parser.ExtractSelectors(expr) {
+		if slices.ContainsFunc(s.native, func(ls labels.Labels) bool { return matches(ls, selector) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func matches(ls labels.Labels, matchers []*labels.Matcher) bool {
+	return !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches(ls.Get(m.Name)) })
+}
+
+// Select implements [storage.Querier].
+func (s *sampleSet) Select(_ context.Context, _ bool, _ *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
+	set := &listSet{}
+	for _, series := range s.series {
+		if matches(series.Metric, matchers) {
+			set.series = append(set.series, promql.NewStorageSeries(series))
+		}
+	}
+	return set
+}
+
+// Close implements [storage.Querier].
+func (s *sampleSet) Close() error { return nil }
+
+type listSet struct {
+	series []*promql.StorageSeries
+	at     int
+}
+
+func (s *listSet) Next() bool                        { s.at++; return s.at <= len(s.series) }
+func (s *listSet) At() storage.Series                { return s.series[s.at-1] }
+func (s *listSet) Err() error                        { return nil }
+func (s *listSet) Warnings() annotations.Annotations { return nil }
