@@ -173,8 +173,8 @@ func (s *sampleSet) load(t *testing.T, withNative bool, step time.Duration, body
 			}
 		}
 		next.set(series)
-		if base, isBucket := strings.CutSuffix(metric.Get(labels.MetricName), "_bucket"); withNative && isBucket {
-			native := labels.NewBuilder(metric).Del(labels.BucketLabel).Set(labels.MetricName, base)
+		if base, isBucket := strings.CutSuffix(metric.Get(model.MetricNameLabel), "_bucket"); withNative && isBucket {
+			native := labels.NewBuilder(metric).Del(labels.BucketLabel).Set(model.MetricNameLabel, base)
 			next.native = append(next.native, native.Labels())
 		}
 	}

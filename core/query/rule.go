@@ -29,17 +29,17 @@ type Rule struct {
 	view   *window.View
 	window abi.Window
 	names  names
-	since  time.Time // of the first evaluation
+	since  time.Time // of the first evaluation that saw all targets, zero before it
 }
 
 // Result is what an evaluation found. An instance that it leaves out is healthy only while Complete is true and Empty
-// and NoVerdict are not.
+// and Young are not.
 type Result struct {
-	Verdicts  []abi.Verdict // one for each element of the result, all active
-	Complete  bool          // all targets of all selectors answered
-	Empty     bool          // no selector matches any series, those apart that only absent functions read
-	NoVerdict bool          // the windows do not reach back as far as the expression does yet
-	Missing   string        // what is missing, for people; "" when nothing is
+	Verdicts []abi.Verdict // one for each element of the result, all active
+	Complete bool          // all targets of all selectors answered
+	Empty    bool          // no selector matches any series, those apart that only absent functions read
+	Missing  string        // what is missing, for people; "" when nothing is
+	Young    string        // how far the windows reach back while the expression reads further, for people; then ""
 }
 
 // Bind reads an expression and begins to keep what it needs. The expression has to yield an instant vector, of which
@@ -91,9 +91,6 @@ func (r *Rule) Eval(ctx context.Context, at time.Time) (Result, error) {
 
 // read takes the windows of one evaluation.
 func (r *Rule) read(at time.Time) *evaluation {
-	if r.since.IsZero() {
-		r.since = at
-	}
 	names := r.names.of(r.view.Read(at, &r.window))
 	return &evaluation{Querier: storage.NoopQuerier(), rule: r, names: names, at: at}
 }
@@ -120,11 +117,17 @@ func (r *Rule) coverage(at time.Time) Result {
 	if result.Empty = needed > 0 && empty == needed; result.Empty {
 		missing = append(missing, "no selector matches a series")
 	}
-	if age := at.Sub(r.since); age < r.history {
-		result.NoVerdict = true
-		missing = append(missing, fmt.Sprintf("the windows reach back %s, the expression %s", age.Truncate(time.Second), r.history))
-	}
 	result.Missing = strings.Join(missing, "; ")
+	if result.Complete && r.since.IsZero() {
+		r.since = at
+	}
+	age := time.Duration(0)
+	if !r.since.IsZero() {
+		age = at.Sub(r.since)
+	}
+	if age < r.history {
+		result.Young = fmt.Sprintf("the expression reads %s back, and its windows began %s ago", r.history, age.Truncate(time.Second))
+	}
 	return result
 }
 

@@ -80,14 +80,16 @@ func judge(t *testing.T, r *Rule, at time.Time) string {
 		words = append(words, fmt.Sprintf("%s=%.4g", v.Labels, v.Value))
 	}
 	slices.Sort(words)
-	for word, set := range map[string]bool{"incomplete": !result.Complete, "empty": result.Empty, "no verdict": result.NoVerdict} {
+	for word, set := range map[string]bool{"incomplete": !result.Complete, "empty": result.Empty} {
 		if set {
 			words = append(words, word)
 		}
 	}
 	slices.Sort(words)
-	if result.Missing != "" {
-		words = append(words, "("+result.Missing+")")
+	for _, reason := range []string{result.Missing, result.Young} {
+		if reason != "" {
+			words = append(words, "("+reason+")")
+		}
 	}
 	return strings.Join(words, " ")
 }
@@ -254,11 +256,15 @@ func TestShortHistoryIsNotHealth(t *testing.T) {
 	store := window.New(window.Options{})
 	r := bind(t, store, `increase(errors[1m]) > 100`)
 	g := open(t, store, "a")
+	g.collect(nil)
+	if got, want := judge(t, r, g.at), `empty incomplete ({__name__="errors"}: 1 of 1 targets did not answer; no selector matches a series) (the expression reads 1m0s back, and its windows began 0s ago)`; got != want {
+		t.Errorf("before the first good collection: %s, want %s", got, want)
+	}
 	for i := range 7 {
 		g.collect(page{"errors/500": float64(i)})
 		want := ""
 		if i < 6 {
-			want = fmt.Sprintf("no verdict (the windows reach back %s, the expression 1m0s)", time.Duration(i)*interval)
+			want = fmt.Sprintf("(the expression reads 1m0s back, and its windows began %s ago)", time.Duration(i)*interval)
 		}
 		if got := judge(t, r, g.at); got != want {
 			t.Errorf("after %d collections: %s, want %s", i+1, got, want)
@@ -273,7 +279,7 @@ func TestLongAgo(t *testing.T) {
 	for i := range 200 {
 		g.collect(page{"errors/500": float64(i)})
 	}
-	if got, want := judge(t, r, g.at), `no verdict {code="500",instance="a",job="gateway"}=120 (the windows reach back 0s, the expression 20m0s)`; got != want {
+	if got, want := judge(t, r, g.at), `{code="500",instance="a",job="gateway"}=120 (the expression reads 20m0s back, and its windows began 0s ago)`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if in := r.window.Inputs[1]; len(in.Values) > 31 {

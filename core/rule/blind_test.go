@@ -36,6 +36,8 @@ func TestMissingDataNeverResolves(t *testing.T) {
 		{name: "a target did not answer", ev: Evaluation{Missing: "gw2 did not answer"}, want: "firing?"},
 		{name: "an input matches nothing", ev: Evaluation{Complete: true, Empty: true}, want: "firing?"},
 		{name: "not enough data", ev: Evaluation{Complete: true, NoVerdict: true}, want: "firing?"},
+		{name: "the windows do not reach back far enough", ev: Evaluation{Complete: true, Young: "1m of 5m"}, want: "firing?"},
+		{name: "nor is that missing data which could count as health", ev: Evaluation{Complete: true, Young: "1m of 5m"}, onMissing: MissingOK, want: "firing?"},
 		{name: "the rule failed", err: errors.New("fuel exhausted (budget 200000000)"), want: "firing?"},
 		{name: "the rule cannot tell", ev: complete(verdict(abi.Unknown, "/pay", 0)), want: "firing?"},
 		{name: "evidence of health although a target is missing", ev: Evaluation{Verdicts: []abi.Verdict{verdict(abi.Healthy, "/pay", 0)}}, want: "resolved"},
@@ -58,6 +60,25 @@ func TestMissingDataNeverResolves(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A rule whose windows fill after a start is not blind: it speaks of what it sees, and only what it leaves out is held.
+func TestYoungIsNotBlind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, p := firing(t, func(d *Definition) { d.OnMissing = MissingFire })
+		defer b.stop()
+		p.say(Evaluation{Complete: true, Young: "1m of 5m", Verdicts: []abi.Verdict{verdict(abi.Active, "/cart", 1)}})
+		b.rounds(3, interval, "http.gateway")
+		b.wantStates("HighErrors", map[string]string{"/pay": "firing?", "/cart": "firing"})
+		if s := b.Status()[0]; s.Health != HealthOK || s.Blind != "" {
+			t.Errorf("health %s, blind %q", s.Health, s.Blind)
+		}
+		for _, a := range b.store.OfRule("HighErrors") {
+			if a.Unknown && a.Reason != "1m of 5m" {
+				t.Errorf("the alert says %q", a.Reason)
+			}
+		}
+	})
 }
 
 func TestBlindnessIsToldOnce(t *testing.T) {

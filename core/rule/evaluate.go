@@ -27,6 +27,7 @@ type outcome struct {
 	fuel    uint64
 	err     error
 	missing string // what could not be seen
+	young   string // how much of the past could not be seen yet
 	changed bool   // those who act on alerts should look again
 	stopped bool   // the manager stops: nothing was judged
 }
@@ -46,7 +47,7 @@ func (m *Manager) evaluate(j job) (o outcome) {
 			o.err = err
 		}
 	}
-	o.missing = missing(ev, o.err)
+	o.missing, o.young = missing(ev, o.err), ev.Young
 	m.tellRule(j, &o)
 	m.tellAmbiguous(j, ev.Ambiguous)
 	o.changed = m.move(j, observed, &o)
@@ -219,10 +220,12 @@ func (mv *moved) prune(j job) {
 func (j job) leftOut(o *outcome) observation {
 	ob := observation{at: j.at, value: math.NaN(), reason: o.missing}
 	switch {
+	case o.missing == "" && o.young != "": // after a start: what was seen of an instance before may still count
+		ob.reason = o.young
 	case o.missing == "":
 		ob.evidence, ob.reason = healthy, "the rule does not name it any more, and all targets answered"
 	case o.err != nil: // a choice about missing data is none about broken rules
-	case j.OnMissing == MissingOK:
+	case j.OnMissing == MissingOK && o.young == "":
 		ob.evidence, ob.reason = healthy, `missing data count as health (on_missing = "ok"): `+o.missing
 	case j.OnMissing == MissingFire:
 		ob.evidence, ob.text = active, o.missing

@@ -51,13 +51,14 @@ type Program interface {
 }
 
 // Evaluation is what a program found. An instance that it leaves out is healthy only while Complete is true and
-// Empty and NoVerdict are not.
+// Empty, NoVerdict and Young are not.
 type Evaluation struct {
 	Verdicts  []abi.Verdict
 	Complete  bool   // all targets answered
 	Empty     bool   // an input matched no series at all
 	NoVerdict bool   // not enough data to judge
 	Missing   string // what is missing, for people
+	Young     string // how much less of the past the program saw than it asks for, though nothing is missing; "" once it saw all
 	Ambiguous string // which instance the program judged twice, and what to do about it; "" for none. It is told once
 	Fuel      uint64 // spent
 }
