@@ -231,6 +231,7 @@ func (b *binder) revive(id uint32, bornAt int64) {
 	if !ok {
 		before.t = never
 	}
+	delete(b.marked, id)
 	b.bear(id, bornAt, before)
 	if slot.own == nil {
 		ring := b.ringOf(slot)

@@ -23,6 +23,49 @@ func (s *slab) bear(id uint32, at int64, before sample) {
 	}
 }
 
+// mark notes a hole of a series that is on the page: its source says by a stale marker that it is not there.
+func (s *slab) mark(id, row uint32) {
+	s.slots[id].run = row + 1
+	if _, marked := s.marked[id]; marked {
+		return
+	}
+	before, ok := s.lastSample(id)
+	if !ok {
+		before.t = never
+		if b, ok := s.birthAt(id, row); ok { // it came, or came back, with a marker
+			before = b.before
+		}
+	}
+	s.marked[id] = before
+}
+
+// comeBack lets series begin with a row, which has been written, that had a marker in the row before it.
+func (s *slab) comeBack(row uint32) {
+	for id, before := range s.marked {
+		slot := &s.slots[id]
+		if slot.end != present || slot.run > row {
+			continue
+		}
+		delete(s.marked, id)
+		s.births[id] = append(s.births[id], birth{row: row, at: s.time(row - 1), before: before})
+		slot.newborn = true
+	}
+}
+
+// leftWith is the last sample before a time that a series had left with before it came back, which its ring may not have
+// any more; of time never if there is none.
+func (s *slab) leftWith(id uint32, until int64) sample {
+	if before, ok := s.marked[id]; ok && before.t < until {
+		return before
+	}
+	for _, b := range slices.Backward(s.births[id]) {
+		if b.before.t != never && b.before.t < until {
+			return b.before
+		}
+	}
+	return sample{t: never}
+}
+
 // growUp forgets the births that no ring reaches back to.
 func (s *slab) growUp() {
 	for id, list := range s.births {

@@ -1,7 +1,6 @@
 package window
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -9,48 +8,85 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/tocsinhq/tocsin/sdk/frame"
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
-// The model is the same store written naively: each series is a list of samples, each reduction a loop over pairs. It
+// The model is the same store written naively: each series is a list of samples, each reduction a loop over them. It
 // follows the package comment, not the code.
 
 type history struct {
 	samples []sample
-	bornAt  []int64 // of each sample: the good collection before it, if that one did not have the series
-	ended   bool
+	born    []birth // of each sample: the latest birth before it since the sample before it
+	births  []birth // that no sample follows yet
+	own     bool    // its samples bring their own times
+	onPage  bool
+	ended   bool // the last good collection did not have it, or had a stale marker in its place
 }
 
 type model struct {
 	interval int64
 	series   map[string]*history
 	page     []string // codes on the last good page
+	size     int      // of that page, with series that nobody reads
 	rows     int
 	last     int64 // time of the last good collection
 	answered bool  // the last collection was good
 }
 
-func (m *model) append(at int64, codes []string, values []float64) {
-	gained := len(codes) - len(m.page)
-	mass := gained >= massAppearance && gained > len(m.page)
-	for _, code := range m.page {
-		m.series[code].ended = true
+// append takes a good collection. A value that is a hole is a stale marker. times are 0 where it is the page's.
+func (m *model) append(at int64, codes []string, values []float64, times []int64, size int) {
+	gained := size - m.size
+	mass := gained >= massAppearance && gained > m.size
+	for _, h := range m.series {
+		h.onPage = false
 	}
+	for _, code := range m.page {
+		m.series[code].onPage = true
+	}
+	seen := make(map[string]bool)
 	for i, code := range codes {
+		seen[code] = true
 		h := m.series[code]
 		if h == nil {
 			h = &history{ended: true}
 			m.series[code] = h
 		}
-		bornAt := int64(0)
-		if n := len(h.samples); h.ended && m.rows > 0 && !mass && (n == 0 || values[i] < h.samples[n-1].v) {
-			bornAt = m.last
+		if h.ended && m.rows > 0 && (!h.onPage || !isHole(values[i])) {
+			b := birth{at: m.last, before: sample{t: never}}
+			if mass && !h.onPage {
+				b.at = never
+			}
+			if n := len(h.samples); n > 0 {
+				b.before = h.samples[n-1]
+			}
+			h.births = append(h.births, b)
 		}
-		h.ended = false
-		h.samples, h.bornAt = append(h.samples, sample{at, values[i]}), append(h.bornAt, bornAt)
+		h.ended = isHole(values[i])
+		t := at
+		if times[i] != 0 {
+			t, h.own = times[i], true
+		}
+		if n := len(h.samples); isHole(values[i]) || n > 0 && t <= h.samples[n-1].t {
+			continue
+		}
+		h.samples, h.born, h.births = append(h.samples, sample{t, values[i]}), append(h.born, h.birthBefore(t)), nil
 	}
-	m.page, m.rows, m.last, m.answered = codes, m.rows+1, at, true
+	for code, h := range m.series {
+		h.onPage = seen[code]
+		h.ended = h.ended || !seen[code]
+	}
+	m.page, m.size, m.rows, m.last, m.answered = codes, size, m.rows+1, at, true
+}
+
+// birthBefore is the birth that a sample of time t begins with. Where times are the page's it is the latest one; a time
+// of its own has to lie behind the row that is the proof.
+func (h *history) birthBefore(t int64) birth {
+	for _, b := range slices.Backward(h.births) {
+		if n := len(h.samples); !h.own || b.at != never && b.at < t && (n == 0 || b.at >= h.samples[n-1].t) {
+			return b
+		}
+	}
+	return birth{at: never, before: sample{t: never}}
 }
 
 // view is what one series must look like in a window.
@@ -69,7 +105,7 @@ func (m *model) read(code string, at, window int64, reduce abi.Reduce, arg float
 	var v view
 	var base *sample
 	earlier := false
-	bornAt := int64(0)
+	born := birth{at: never}
 	for i, s := range h.samples {
 		switch {
 		case s.t <= start:
@@ -81,7 +117,7 @@ func (m *model) read(code string, at, window int64, reduce abi.Reduce, arg float
 			}
 		case s.t <= at:
 			if len(v.samples) == 0 {
-				bornAt = h.bornAt[i]
+				born = h.born[i]
 			}
 			v.samples = append(v.samples, s)
 		}
@@ -97,10 +133,6 @@ func (m *model) read(code string, at, window int64, reduce abi.Reduce, arg float
 	if len(v.samples) == 0 {
 		return v
 	}
-	born := base == nil && bornAt != 0 && bornAt > oldest
-	if born {
-		v.flags |= abi.FlagBorn
-	}
 	chain := v.samples
 	if base != nil {
 		chain = append([]sample{*base}, chain...)
@@ -110,10 +142,15 @@ func (m *model) read(code string, at, window int64, reduce abi.Reduce, arg float
 			v.flags |= abi.FlagReset
 		}
 	}
-	v.value, v.ok = naive(chain, v.samples, born, bornAt, reduce, arg)
+	isBorn := base == nil && born.at > oldest && (born.before.t == never || v.samples[0].v < born.before.v)
+	if isBorn {
+		v.flags |= abi.FlagBorn
+	}
+	v.value, v.ok = naive(chain, v.samples, isBorn, born.at, reduce, arg)
 	return v
 }
 
+// naive reduces what lies inside the window. chain begins with the baseline, if there is one.
 func naive(chain, inside []sample, born bool, bornAt int64, reduce abi.Reduce, arg float64) (float64, bool) {
 	n := float64(len(inside))
 	var values []float64
@@ -126,20 +163,22 @@ func naive(chain, inside []sample, born bool, bornAt int64, reduce abi.Reduce, a
 	last := chain[len(chain)-1]
 	switch reduce {
 	case abi.Increase, abi.Rate:
-		if born && len(chain) == len(inside) {
+		if born {
 			chain = append([]sample{{bornAt, 0}}, chain...)
 		}
 		if len(chain) < 2 {
 			return 0, false
 		}
-		grown := 0.0
+		grown, from := 0.0, chain[0].v
 		for i := 1; i < len(chain); i++ {
-			if chain[i].v >= chain[i-1].v {
-				grown += chain[i].v - chain[i-1].v
-			} else {
-				grown += chain[i].v
+			if prev := chain[i-1].v; chain[i].v < prev {
+				if prev != from { // infinity less infinity is no growth
+					grown += prev - from
+				}
+				from = 0
 			}
 		}
+		grown += last.v - from
 		if reduce == abi.Rate {
 			grown /= float64(last.t-chain[0].t) / 1000
 		}
@@ -151,9 +190,9 @@ func naive(chain, inside []sample, born bool, bornAt int64, reduce abi.Reduce, a
 	case abi.Avg:
 		return mean, true
 	case abi.Min:
-		return slices.Min(values), true
+		return slices.Min(numbers(values)), true
 	case abi.Max:
-		return slices.Max(values), true
+		return slices.Max(numbers(values)), true
 	case abi.Sum:
 		return sum, true
 	case abi.Count:
@@ -167,10 +206,20 @@ func naive(chain, inside []sample, born bool, bornAt int64, reduce abi.Reduce, a
 	case abi.Quantile:
 		slices.Sort(values)
 		rank := arg * (n - 1)
-		low, high := math.Floor(rank), math.Ceil(rank)
-		return values[int(low)] + (values[int(high)]-values[int(low)])*(rank-low), true
+		low := math.Floor(rank)
+		high := min(low+1, n-1)
+		return values[int(low)]*(1-(rank-low)) + values[int(high)]*(rank-low), true
 	}
 	return 0, false
+}
+
+// numbers leaves out what is not a number, unless there is nothing else.
+func numbers(values []float64) []float64 {
+	kept := slices.DeleteFunc(slices.Clone(values), math.IsNaN)
+	if len(kept) == 0 {
+		return values
+	}
+	return kept
 }
 
 var reductions = []abi.Reduce{
@@ -223,145 +272,4 @@ func TestStoreAgainstModel(t *testing.T) {
 			}
 		}
 	})
-}
-
-type driver struct {
-	store   *Store
-	target  *Target
-	labels  frame.Labels
-	model   *model
-	layout  *frame.Layout
-	codes   []string
-	values  map[string]float64
-	at      int64
-	views   []*View
-	queries []Query
-	windows []abi.Window
-	health  *frame.Layout
-}
-
-func (d *driver) open(interval time.Duration) {
-	d.labels = frame.NewLabels(frame.Label{Name: "job", Value: "gw"})
-	d.target = d.store.Open(d.labels, interval)
-	d.health = &frame.Layout{Series: []frame.Series{{Labels: d.labels.With(frame.Label{Name: frame.MetricName, Value: "up"})}}}
-	if d.values == nil {
-		d.values = make(map[string]float64)
-		d.at = 1000
-		d.layout = &frame.Layout{}
-	}
-}
-
-func (d *driver) add(q Query) {
-	d.views = append(d.views, d.store.Bind([]Query{q}))
-	d.queries = append(d.queries, q)
-}
-
-func (d *driver) step(t *rapid.T) {
-	d.at += 1000
-	if rapid.IntRange(0, 5).Draw(t, "jitter") == 0 {
-		d.at += int64(rapid.IntRange(-400, 400).Draw(t, "by"))
-	}
-	if rapid.IntRange(0, 40).Draw(t, "gap") == 0 {
-		d.at += int64(rapid.IntRange(0, 60_000).Draw(t, "of"))
-	}
-}
-
-func (d *driver) healthRow(up float64) frame.Frame {
-	return frame.Frame{Layout: d.health, Time: d.at, Values: []float64{up}}
-}
-
-func (d *driver) churn(t *rapid.T) {
-	d.codes = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f", "g"}), 0, 7, rapid.ID[string]).Draw(t, "codes")
-	d.layout = &frame.Layout{}
-	for _, code := range d.codes {
-		labels := d.labels.With(frame.Label{Name: frame.MetricName, Value: "requests_total"}, frame.Label{Name: "code", Value: code})
-		d.layout.Series = append(d.layout.Series,
-			frame.Series{Labels: labels, Kind: frame.Counter},
-			frame.Series{Labels: labels.With(frame.Label{Name: frame.MetricName, Value: "unread_total"})})
-	}
-}
-
-func (d *driver) row(t *rapid.T) {
-	d.step(t)
-	var values, all []float64
-	for _, code := range d.codes {
-		v := d.values[code] + float64(rapid.IntRange(0, 20).Draw(t, "grow"))
-		if rapid.IntRange(0, 8).Draw(t, "reset") == 0 {
-			v = float64(rapid.IntRange(0, 5).Draw(t, "from"))
-		}
-		d.values[code] = v
-		values, all = append(values, v), append(all, v, -1)
-	}
-	if err := d.target.Append(frame.Frame{Layout: d.layout, Time: d.at, Values: all}, d.healthRow(1)); err != nil {
-		t.Fatal(err)
-	}
-	d.model.append(d.at, slices.Clone(d.codes), values)
-}
-
-func (d *driver) miss(t *rapid.T) {
-	d.step(t)
-	d.target.Miss(d.healthRow(0))
-	d.model.answered = false
-}
-
-func (d *driver) compare(t *rapid.T, i int) {
-	for len(d.windows) < len(d.views) {
-		d.windows = append(d.windows, abi.Window{})
-	}
-	w, q := &d.windows[i], d.queries[i]
-	at := d.at + int64(rapid.SampledFrom([]int{0, 0, 0, 300, 2500}).Draw(t, "late"))
-	dict := d.views[i].Read(time.UnixMilli(at), w)
-	in := &w.Inputs[0]
-	got := make(map[string]int)
-	for k, index := range in.Series {
-		code := dict.Series[index].Labels.Get("code")
-		if _, twice := got[code]; twice {
-			t.Fatalf("series %s is listed twice", code)
-		}
-		got[code] = k
-	}
-	for code, h := range d.model.series {
-		want := d.model.read(code, at, q.window(), q.Reduce, q.ReduceArg)
-		k, listed := got[code]
-		if listed != want.listed {
-			t.Fatalf("at %d, %v over %s: series %s listed: %v, want %v; samples %v", at, q.Reduce, q.Window, code, listed, want.listed, h.samples)
-		}
-		if !listed {
-			continue
-		}
-		text := fmt.Sprintf("at %d, reduce %v over %s: series %s with %+v", at, q.Reduce, q.Window, code, *h)
-		flags := in.Flags[k] &^ (abi.FlagNew | abi.FlagCounter)
-		if flags != want.flags {
-			t.Fatalf("%s: flags %b, want %b", text, flags, want.flags)
-		}
-		span := in.Spans[k]
-		values := in.Values[span.Start : span.Start+span.Count]
-		if q.Reduce == abi.Raw {
-			if len(values) != len(want.samples) {
-				t.Fatalf("%s: got %v, want %v", text, values, want.samples)
-			}
-			for n, v := range values {
-				if got := (sample{in.Times[in.TimeRef[k]+uint32(n)], v}); got != want.samples[n] {
-					t.Fatalf("%s: sample %d is %v, want %v", text, n, got, want.samples[n])
-				}
-			}
-			continue
-		}
-		if want.ok != (len(values) == 1) {
-			t.Fatalf("%s: got %v, want %v %v", text, values, want.value, want.ok)
-		}
-		if !want.ok {
-			continue
-		}
-		if !near(values[0], want.value) {
-			t.Fatalf("%s: got %v, want %v", text, values[0], want.value)
-		}
-		if last := want.samples[len(want.samples)-1].t; in.Times[in.TimeRef[k]] != last {
-			t.Fatalf("%s: of time %d, want %d", text, in.Times[in.TimeRef[k]], last)
-		}
-	}
-}
-
-func near(a, b float64) bool {
-	return a == b || math.Abs(a-b) <= 1e-9*max(math.Abs(a), math.Abs(b), 1)
 }

@@ -46,6 +46,13 @@ func (s *slab) separate(f frame.Frame) {
 				own.times, own.values = append(own.times, s.time(r)), append(own.values, v)
 			}
 		}
+		earliest := f.Time
+		if len(own.times) > 0 {
+			earliest = own.times[0]
+		}
+		if before := s.leftWith(id, earliest); before.t != never {
+			own.times, own.values = slices.Insert(own.times, 0, before.t), slices.Insert(own.values, 0, before.v)
+		}
 		s.release(slot.place)
 		slot.place, slot.own = place{}, own
 		changed = true
@@ -80,6 +87,9 @@ func (s *slab) writeOwn(f frame.Frame) {
 		}
 		own.times, own.values = append(own.times, t), append(own.values, v)
 		own.trim(s.interval)
+		if id := s.columns[col]; slot.newborn { // it was there before a row that did not have it: that is no birth
+			s.births[id] = slices.DeleteFunc(s.births[id], func(b birth) bool { return b.at >= t })
+		}
 	}
 }
 

@@ -13,7 +13,7 @@ func (r *reader) pieces(index, id uint32, slot *slot, flags uint8) {
 	r.samples = samples{scratch: r.samples.scratch}
 	var shared bool // the times are a stretch of the rows' times
 	var first uint32
-	var ended bool
+	var ended, marked bool
 	if slot.own != nil {
 		ended = r.gatherOwn(id, slot)
 		if slot.own.truncated {
@@ -21,13 +21,14 @@ func (r *reader) pieces(index, id uint32, slot *slot, flags uint8) {
 		}
 	} else {
 		first, shared, ended = r.gather(id, slot)
+		marked = c.hi > slot.first && c.slab.holeAt(slot, c.hi-1)
 		if b := c.slab.blocks[slot.block].band; b.capped && c.lo <= c.slab.rows-min(c.slab.rows, uint32(b.rows)) {
 			flags |= abi.FlagTruncated
 		}
 	}
 	m := &r.samples
 	m.a = r.values
-	if m.n() == 0 && (c.fresh || slot.end < c.hi || !m.ever) {
+	if m.n() == 0 && (c.fresh || slot.end < c.hi || marked || !m.ever) {
 		return
 	}
 	if ended {

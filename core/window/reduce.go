@@ -77,28 +77,29 @@ func (m *samples) origin() (v float64, t int64, ok bool) {
 	}
 }
 
-// increase is how much a counter grew, with what it had before each reset added up.
+// increase is how much a counter grew: from where it stood to each reset, and from 0 after each. The differences of a
+// stretch without reset telescope, so that integers below 2^53 add up exactly.
 func (m *samples) increase() (v float64, ok, fell bool) {
 	from, _, ok := m.origin()
 	if !ok {
 		return 0, false, false
 	}
-	prev, lost := from, 0.0
-	for _, v := range m.a {
-		if v < prev {
-			lost += prev
-			fell = true
-		}
-		prev = v
+	prev, grown := from, 0.0
+	if m.born {
+		prev = m.a[0] // what is born below 0 was not reset
 	}
-	for _, v := range m.b {
-		if v < prev {
-			lost += prev
-			fell = true
+	for _, part := range [2][]float64{m.a, m.b} {
+		for _, v := range part {
+			if v < prev {
+				if prev != from { // infinity less infinity is no growth
+					grown += prev - from
+				}
+				from, fell = 0, true
+			}
+			prev = v
 		}
-		prev = v
 	}
-	return prev - from + lost, true, fell
+	return grown + (prev - from), true, fell
 }
 
 // rate is the increase for each second between the samples that it was counted from and to.

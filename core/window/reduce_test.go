@@ -33,6 +33,8 @@ func TestReduceOddValues(t *testing.T) {
 		{"quantile NaN", abi.Quantile, nan, []float64{1}, nan},
 		{"quantile 1", abi.Quantile, 1, []float64{1, 7, 3}, 7},
 		{"increase to infinity", abi.Increase, 0, []float64{1, inf}, inf},
+		{"increase after infinity", abi.Increase, 0, []float64{inf, 3, 5}, 5},
+		{"increase of great integers is exact", abi.Increase, 0, []float64{1 << 52, 1<<52 + 1, 1, 3}, 4},
 		{"increase over resets", abi.Increase, 0, []float64{5, 8, 2, 4, 1}, 3 + 2 + 2 + 1},
 	} {
 		for cut := range c.values { // the ring may wrap anywhere but before the first

@@ -34,6 +34,7 @@ type slab struct {
 	ended     map[uint32]int64   // slots of series that ended, with the time of the last row that had them
 	graves    map[uint64]sample  // the last samples of series that were given up, by hash
 	births    map[uint32][]birth // of the slots that are newborn, oldest first
+	marked    map[uint32]sample  // slots whose last row on the page is a hole, with the sample before it
 
 	// memory
 	bands  []*band
@@ -91,7 +92,7 @@ type binding struct{ slots []uint32 }
 func newSlab(interval int64) *slab {
 	return &slab{
 		interval: interval, times: make([]int64, 1), byHash: make(map[uint64]uint32),
-		graves: make(map[uint64]sample), ended: make(map[uint32]int64), bound: make(map[*selector]*binding), births: make(map[uint32][]birth), last: math.MinInt64,
+		graves: make(map[uint64]sample), ended: make(map[uint32]int64), bound: make(map[*selector]*binding), births: make(map[uint32][]birth), marked: make(map[uint32]sample), last: math.MinInt64,
 	}
 }
 
@@ -129,6 +130,7 @@ func (s *slab) append(f frame.Frame) error {
 	for i := range s.plans {
 		s.write(&s.plans[i], f.Values, row)
 	}
+	s.comeBack(row)
 	s.writeOwn(f)
 	if row%8 == 0 {
 		s.sweep()
@@ -146,9 +148,16 @@ func (s *slab) write(r *run, row []float64, number uint32) {
 		values[at] = v
 		at += stride
 		if v != v && isHole(v) {
-			s.slots[s.columns[int(r.col)+i]].run = number + 1
+			s.mark(s.columns[int(r.col)+i], number)
 		}
 	}
+}
+
+// holeAt tells whether a series has a hole in a row, as far as its ring reaches back.
+func (s *slab) holeAt(slot *slot, row uint32) bool {
+	blk := &s.blocks[slot.block]
+	rows := blk.band.rows
+	return int(s.rows-row) <= rows && isHole(blk.values[int(slot.off)+int(row)%rows])
 }
 
 // makeRoom grows rings from which the next row would push samples that a window still needs: rows come faster than the
@@ -243,6 +252,7 @@ func (s *slab) bury(id uint32) {
 	}
 	s.slots[id] = slot{}
 	delete(s.births, id)
+	delete(s.marked, id)
 	delete(s.ended, id)
 	s.series[id] = frame.Series{}
 	s.freeSlots = append(s.freeSlots, id)
@@ -251,6 +261,9 @@ func (s *slab) bury(id uint32) {
 // lastSample is the newest sample of a series, as far back as its ring goes.
 func (s *slab) lastSample(id uint32) (sample, bool) {
 	slot := &s.slots[id]
+	if before, ok := s.marked[id]; ok {
+		return before, before.t != never
+	}
 	if slot.own != nil {
 		return slot.own.last()
 	}

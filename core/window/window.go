@@ -15,7 +15,8 @@
 //
 // A counter that falls was reset and counts from 0, as in Prometheus. A series that was not on its target's page at
 // one collection and is at the next began between them: it is born, and counts from 0 too (Prometheus sees no increase
-// there and so misses the first errors of a new endpoint). A series that was there at the first collection since the
+// there and so misses the first errors of a new endpoint). Prometheus' stale marker in place of a value says that the
+// series was not there either. A series that was there at the first collection since the
 // target was opened is not born; neither is one that comes back with at least the value it left with, nor one that
 // appears together with more series than the page had before (an exporter that reached its database again).
 //
