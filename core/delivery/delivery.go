@@ -58,6 +58,10 @@ type Options struct {
 	// the same alert again. Nil ignores them.
 	Settled func([]alert.Fingerprint)
 
+	// Retired is told of receivers that [Ledger.Configure] took away, once nothing is open there any more. Nil ignores
+	// them.
+	Retired func(ref string)
+
 	ExternalURL string // where this Tocsin is reached, for notifications
 	Seed        uint64 // of the jitter of retries: the same one, the same times; 0: chance
 	Logger      zerolog.Logger
@@ -66,7 +70,7 @@ type Options struct {
 // Ledger is the record of what each receiver should know, was told and is owed, and the workers that close the gap.
 type Ledger struct {
 	options   Options
-	receivers map[string]*receiver
+	receivers map[string]*receiver // by reference; guarded by mu
 
 	soft     context.Context // its end: no new attempts
 	stop     context.CancelFunc
@@ -89,6 +93,7 @@ type Ledger struct {
 		timetable        timetable
 		owed             map[alert.Fingerprint]int // resolved alerts, and how many records wait for them
 		journal          []alert.Decision          // recorded when the mutex is let go
+		retired          []string                  // told when the mutex is let go
 
 		batch      *batch    // what the writer takes next
 		refused    error     // what storage said last, nil while it accepts
@@ -117,13 +122,10 @@ func New(options Options) (*Ledger, error) {
 	l.mu.records = map[recordKey]*record{}
 	l.mu.owed = map[alert.Fingerprint]int{}
 	l.mu.batch = newBatch()
+	if err := checkReceivers(options.Receivers); err != nil {
+		return nil, err
+	}
 	for _, r := range options.Receivers {
-		if r.Ref == "" || r.Sender == nil {
-			return nil, fmt.Errorf("delivery: receiver %q has no reference or no sender", r.Name)
-		}
-		if l.receivers[r.Ref] != nil {
-			return nil, fmt.Errorf("delivery: two receivers are called %s", r.Ref)
-		}
 		l.receivers[r.Ref] = newReceiver(r)
 	}
 	if err := l.load(); err != nil {
@@ -237,11 +239,16 @@ func (l *Ledger) Degraded() (since time.Time, err error) {
 	return l.mu.refusedAt, l.mu.refused
 }
 
-// unlock lets the mutex go and hands the decisions of meanwhile to the journal.
+// unlock lets the mutex go, and hands the decisions of meanwhile to the journal.
 func (l *Ledger) unlock() {
-	decisions := l.mu.journal
-	l.mu.journal = nil
+	decisions, retired := l.mu.journal, l.mu.retired
+	l.mu.journal, l.mu.retired = nil, nil
 	l.mu.Unlock()
+	if l.options.Retired != nil {
+		for _, ref := range retired {
+			l.options.Retired(ref)
+		}
+	}
 	if l.options.Record != nil {
 		for _, d := range decisions {
 			l.options.Record(d)

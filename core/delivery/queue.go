@@ -18,31 +18,40 @@ const (
 	defaultTime   = 30 * time.Second
 )
 
-// receiver is a Receiver with its own queue and workers, so that a slow one delays no other.
+// receiver is a Receiver with its own queue and workers, so that a slow one delays no other. Everything is guarded by
+// Ledger.mu.
 type receiver struct {
 	Receiver
 	bucket *rate.Limiter // nil without a limit
 
-	mu struct { // guarded by Ledger.mu
+	mu struct {
 		queue       []*record
 		workers     int
 		pausedUntil time.Time // it asked to be left alone
+		retired     bool      // the configuration has it no more
 		failures    int       // attempts in a row, over all records, that it did not accept
 	}
 }
 
 func newReceiver(r Receiver) *receiver {
+	return &receiver{Receiver: r.withDefaults(), bucket: newBucket(r)}
+}
+
+func (r Receiver) withDefaults() Receiver {
 	if r.Workers <= 0 {
 		r.Workers = defaultWorker
 	}
 	if r.Timeout <= 0 {
 		r.Timeout = defaultTime
 	}
-	own := &receiver{Receiver: r}
-	if r.Rate > 0 {
-		own.bucket = rate.NewLimiter(rate.Limit(r.Rate), max(r.Burst, 1))
+	return r
+}
+
+func newBucket(r Receiver) *rate.Limiter {
+	if r.Rate <= 0 {
+		return nil
 	}
-	return own
+	return rate.NewLimiter(rate.Limit(r.Rate), max(r.Burst, 1))
 }
 
 // offer puts a record into the queue of its receiver. It returns false where it has to wait there. The mutex is held.
@@ -81,6 +90,9 @@ func (l *Ledger) take(r *receiver) *record {
 	defer l.unlock()
 	if len(r.mu.queue) == 0 || l.mu.stopped {
 		r.mu.workers--
+		if r.mu.retired {
+			l.retire()
+		}
 		return nil
 	}
 	rec := r.mu.queue[0]
@@ -102,10 +114,13 @@ func (l *Ledger) admit(r *receiver) error {
 			return err
 		}
 	}
-	if r.bucket == nil {
+	l.mu.Lock()
+	bucket := r.bucket
+	l.unlock()
+	if bucket == nil {
 		return l.soft.Err()
 	}
-	return r.bucket.Wait(l.soft)
+	return bucket.Wait(l.soft)
 }
 
 // wait waits, unless ctx ends before.

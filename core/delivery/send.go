@@ -49,10 +49,11 @@ func (l *Ledger) deliver(rec *record) {
 	l.decide(rec, alert.Decision{
 		Kind: alert.KindIntent, Delivery: n.ID, Attempt: n.Attempt, Reason: summary(&in.content, n.PossibleRepeat),
 	})
+	sender, timeout := rec.receiver.Sender, rec.receiver.Timeout
 	l.unlock()
 
-	ctx, cancel := context.WithTimeout(l.hard, rec.receiver.Timeout)
-	result, err := rec.receiver.Sender.Send(ctx, n)
+	ctx, cancel := context.WithTimeout(l.hard, timeout)
+	result, err := sender.Send(ctx, n)
 	cancel()
 
 	l.mu.Lock()

@@ -25,6 +25,9 @@ func (l *Ledger) conclude(rec *record, now time.Time) {
 	if !rec.present && !rec.busy && !rec.queued && !rec.unsettled() {
 		l.mu.timetable.remove(rec)
 		delete(l.mu.records, recordKey{rec.Receiver, rec.Group})
+		if rec.receiver != nil && rec.receiver.mu.retired {
+			l.retire()
+		}
 	}
 }
 
