@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/core/wasm"
 	ruleswasm "github.com/tocsinhq/tocsin/rules-wasm"
 )
 
@@ -35,7 +34,7 @@ func (m modules) code(name string) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read rule module %s: %w", name, err)
 		}
-		return code, checkSum(name, code, b.SHA256)
+		return code, wasm.CheckHash(name, code, b.SHA256)
 	}
 	for _, dir := range m.dirs {
 		code, err := os.ReadFile(filepath.Join(dir, name+".wasm"))
@@ -59,19 +58,8 @@ func (m modules) code(name string) ([]byte, error) {
 func (m modules) checkBlockSum(name string, code []byte) error {
 	for _, b := range m.blocks {
 		if b.Name == name {
-			return checkSum(name, code, b.SHA256)
+			return wasm.CheckHash(name, code, b.SHA256)
 		}
-	}
-	return nil
-}
-
-func checkSum(name string, code []byte, want string) error {
-	if want == "" {
-		return nil
-	}
-	sum := sha256.Sum256(code)
-	if got := hex.EncodeToString(sum[:]); got != strings.ToLower(want) {
-		return fmt.Errorf("rule module %s has sha256 %s, the configuration wants %s: it was changed, or the module block is out of date", name, got, want)
 	}
 	return nil
 }

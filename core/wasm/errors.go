@@ -20,6 +20,9 @@ const (
 	GuestFailed   Class = "guest_failed"   // it said itself that it cannot go on
 	BadResult     Class = "bad_result"     // it broke the contract: pointers, results
 	BadModule     Class = "bad_module"     // it cannot be loaded
+
+	// NotDeterministic: the same evaluations ended differently in two instances. See Options.Verify.
+	NotDeterministic Class = "not_deterministic"
 )
 
 // Error is a failure of a module or of a rule.
@@ -63,8 +66,8 @@ func (in *instance) classify(err error) error {
 	said := in.lastWords()
 	refused := ""
 	if in.memory.refused > 0 {
-		refused = fmt.Sprintf("; growth beyond the memory cap of %s was refused %d times (last: %s)",
-			bytesText(in.module.limits.Memory), in.memory.refused, bytesText(int64(in.memory.wanted)))
+		refused = fmt.Sprintf("; growth beyond %s was refused %d times (last: %s)",
+			in.memory.bound(), in.memory.refused, bytesText(int64(in.memory.wanted)))
 	}
 	exit, exited := errors.AsType[*sys.ExitError](err)
 	starved := in.fuel.metered() && in.fuel.left() < 0

@@ -73,13 +73,13 @@ func caller(ctx context.Context) *instance {
 
 // instantiate makes an instance and runs its initialization.
 func (m *Module) instantiate(ctx context.Context) (in *instance, err error) {
-	in = &instance{module: m, memory: memory{limit: uint64(m.limits.Memory)}, phase: initializing, budget: initFuel}
+	in = &instance{module: m, memory: memory{limit: uint64(m.limits.Memory), total: &m.host.memory}, phase: initializing, budget: initFuel}
 	in.seed = seedOf(m.hash, 0)
 	// Whoever asks for the instance may give up, the instance must not end with that.
 	in.ctx = context.WithValue(context.WithoutCancel(ctx), instanceKey{}, in)
 	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("make an instance: %v", r)
+		if r := recover(); r != nil { // also where there is no memory to begin with
+			err = in.unborn(fmt.Errorf("make an instance: %v", r))
 		}
 		if err != nil {
 			in.close(ctx)
@@ -89,10 +89,7 @@ func (m *Module) instantiate(ctx context.Context) (in *instance, err error) {
 	in.mod, err = m.host.runtime.InstantiateModule(experimental.WithMemoryAllocator(in.ctx, &in.memory), m.code.compiled,
 		wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
-		if in.memory.refused > 0 {
-			return in, failed(MemoryLimit, "start with %s: the cap is %s", bytesText(int64(in.memory.wanted)), bytesText(m.limits.Memory))
-		}
-		return in, failed(Trap, "the start function failed (it may spend %d fuel): %s", startFuel, firstLine(err.Error()))
+		return in, in.unborn(failed(Trap, "the start function failed (it may spend %d fuel): %s", startFuel, firstLine(err.Error())))
 	}
 	if !m.limits.Trusted {
 		if in.fuel, err = counterOf(in.mod); err != nil {
@@ -113,6 +110,14 @@ func (m *Module) instantiate(ctx context.Context) (in *instance, err error) {
 	}
 	in.phase = idle
 	return in, nil
+}
+
+// unborn says why an instance could not be made.
+func (in *instance) unborn(err error) error {
+	if in.memory.refused > 0 {
+		return failed(MemoryLimit, "start with %s: that is beyond %s", bytesText(int64(in.memory.wanted)), in.memory.bound())
+	}
+	return err
 }
 
 // close ends the instance. Only who may call it may close it.
@@ -148,7 +153,7 @@ func (in *instance) begin(p phase, r *Rule, budget uint64) {
 	in.phase, in.rule = p, r
 	in.emitted, in.parts = in.emitted[:0], 0
 	in.message, in.broken = "", nil
-	in.memory.refused = 0
+	in.memory.refused, in.memory.crowded = 0, false
 	in.stderr.reset()
 	in.stdout.reset()
 	in.refuel(budget)
@@ -212,7 +217,7 @@ func (in *instance) checkSlot(number uint32, s slot) error {
 	end := uint64(s.ptr) + uint64(s.size)
 	switch {
 	case s.ptr == 0 && in.memory.refused > 0:
-		return failed(MemoryLimit, "the guest has no memory for %d bytes: growth beyond the memory cap of %s was refused", s.size, bytesText(in.module.limits.Memory))
+		return failed(MemoryLimit, "the guest has no memory for %d bytes: growth beyond %s was refused", s.size, in.memory.bound())
 	case s.ptr == 0:
 		return failed(MemoryLimit, "the guest has no memory for %d bytes", s.size)
 	case s.ptr%8 != 0:

@@ -60,7 +60,7 @@ func (l Limits) policy() meter.Policy {
 	const handle = "i32 i32 i32"
 	return meter.Policy{
 		Bytes: l.ModuleBytes, Functions: maxFunctions, MemoryPages: uint32(l.Memory / pageSize), Table: maxTable,
-		Memory: abi.ExportMemory, Reactor: "_initialize", Import: allowed,
+		Memory: abi.ExportMemory, Reactor: "_initialize", Import: allowed(),
 		Exports: []meter.Signature{
 			{Name: abi.ExportMarker},
 			{Name: abi.ExportBuffer, Params: "i32 i32", Results: "i32"},

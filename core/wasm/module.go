@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/tetratelabs/wazero"
@@ -124,6 +125,19 @@ func (m *Module) describe(ctx context.Context) error {
 	}
 	m.manifest, err = abi.ParseManifest(data)
 	return err
+}
+
+// CheckHash refuses a module whose sha256 is not want, in hexadecimal. "" wants nothing. What was checked must be what
+// is loaded: the same bytes, not the same file.
+func CheckHash(name string, code []byte, want string) error {
+	if want == "" {
+		return nil
+	}
+	sum := sha256.Sum256(code)
+	if got := hex.EncodeToString(sum[:]); got != strings.ToLower(want) {
+		return fmt.Errorf("rule module %s has sha256 %s, the configuration wants %s: it was changed, or the module block is out of date", name, got, want)
+	}
+	return nil
 }
 
 // Manifest is what the module says about itself.

@@ -42,6 +42,7 @@ type Rule struct {
 	results    *abi.ResultDecoder
 	verdicts   []abi.Verdict
 	window     abi.Window
+	twin       *Rule // nil: not verified; guarded by mu, its own mu is not used
 }
 
 // Evaluation is what one evaluation yielded.
@@ -57,14 +58,7 @@ func (m *Module) NewRule(ctx context.Context, opts RuleOptions) (*Rule, error) {
 	if err != nil {
 		return nil, &Error{Class: GuestFailed, Module: m.name, Rule: opts.ID, Detail: err.Error()}
 	}
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(opts.ID))
-	r := &Rule{
-		module: m, id: opts.ID, hash: h.Sum64(), params: params,
-		logger:  m.host.logger.With().Str("rule", opts.ID).Str("module", m.name).Logger(),
-		logs:    rate.NewLimiter(rate.Limit(m.limits.LogLines), m.limits.LogLines),
-		results: abi.NewResultDecoder(abi.ResultLimits{Alerts: m.limits.Alerts}),
-	}
+	r := newRule(m, opts.ID, params)
 	m.mu.Lock()
 	if m.mu.closed {
 		m.mu.Unlock()
@@ -78,6 +72,9 @@ func (m *Module) NewRule(ctx context.Context, opts RuleOptions) (*Rule, error) {
 	m.mu.Unlock()
 
 	r.mu.Lock()
+	if m.host.verify {
+		r.pair()
+	}
 	err = r.inInstance(ctx, func(*instance) error { return nil })
 	r.mu.Unlock()
 	if err != nil {
@@ -86,12 +83,30 @@ func (m *Module) NewRule(ctx context.Context, opts RuleOptions) (*Rule, error) {
 	return r, nil
 }
 
+func newRule(m *Module, id string, params []byte) *Rule {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(id))
+	return &Rule{
+		module: m, id: id, hash: h.Sum64(), params: params,
+		logger:  m.host.logger.With().Str("rule", id).Str("module", m.name).Logger(),
+		logs:    rate.NewLimiter(rate.Limit(m.limits.LogLines), m.limits.LogLines),
+		results: abi.NewResultDecoder(abi.ResultLimits{Alerts: m.limits.Alerts}),
+	}
+}
+
 // Eval evaluates the rule over a window whose series are named by dict. A dictionary must not be changed after it was
 // passed: another one, of another generation, takes its place. After an error, whose type is *[Error], the rule is
 // configured anew at the next call.
 func (r *Rule) Eval(ctx context.Context, dict *abi.Dictionary, w *abi.Window) (Evaluation, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.twin != nil {
+		return r.verified(ctx, func(ctx context.Context, r *Rule) (Evaluation, error) { return r.eval(ctx, dict, w) })
+	}
+	return r.eval(ctx, dict, w)
+}
+
+func (r *Rule) eval(ctx context.Context, dict *abi.Dictionary, w *abi.Window) (Evaluation, error) {
 	var result Evaluation
 	if err := ctx.Err(); err != nil {
 		return result, fmt.Errorf("evaluate rule %s: %w", r.id, err)
@@ -117,9 +132,13 @@ func (r *Rule) Close(ctx context.Context) error {
 	if r.closed {
 		return nil
 	}
-	r.closed = true
-	if r.in != nil {
-		r.drop(ctx)
+	for _, r := range []*Rule{r, r.twin} {
+		if r != nil {
+			r.closed = true
+			if r.in != nil {
+				r.drop(ctx)
+			}
+		}
 	}
 	r.module.mu.Lock()
 	r.module.mu.rules--
@@ -237,13 +256,13 @@ func (r *Rule) evaluate(in *instance, dict *abi.Dictionary, w *abi.Window) (Eval
 		in.refuel(r.module.limits.Fuel) // the budget is one of each call
 		r.window.Flags |= abi.WindowSeriesChanged
 	}
-	in.phase = evaluating
 	size := abi.WindowSize(&r.window)
 	ptr, view, err := in.buffer(abi.SlotWindow, size)
 	if err != nil {
 		return Evaluation{}, err
 	}
 	abi.PutWindow(view, &r.window)
+	in.phase = evaluating
 	code, err := in.call(in.guest.eval, uint64(r.handle), uint64(ptr), size)
 	if err == nil {
 		err = in.status(abi.ExportEval, code)

@@ -3,8 +3,6 @@ package wasm_test
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -15,27 +13,13 @@ import (
 
 // counting is a shared module that counts its evaluations in its memory and says the number as its value.
 // The rule with handle 2 crashes when its window has the value 13.
-func counting() module {
-	values := code(op(0x20, 1), op(0x20, 1, 0x28, 2, 64+24), op(0x6a)) // ptr + off_val of the first input
-	crash := code(op(0x20, 0), i32c(2), op(0x46, 0x04, 0x40), values, op(0x2b, 3, 0), op(0x44, 0, 0, 0, 0, 0, 0, 0x2a, 0x40),
-		op(0x61, 0x04, 0x40, 0x00, 0x0b, 0x0b))
-	count := code(i32c(2048), i32c(2048), op(0x28, 2, 0), i32c(1), op(0x6a, 0x36, 2, 0))
-	say := code(i32c(1024+32+8), i32c(2048), op(0x28, 2, 0, 0xb8, 0x39, 3, 0))
-	block := result(nil)
-	m := ruleModule(code(crash, count, say, i32c(1), i32c(1024), i32c(int32(len(block))), call(impEmit), op(0x1a), i32c(0)))
-	m.data, m.data0 = block, 1024
-	m.custom["tocsin.manifest"] = []byte(sharedManifest)
-	return m
-}
-
-func evaluate(t *testing.T, r *wasm.Rule, value float64) (float64, error) {
-	t.Helper()
-	d, w := oneSeries(value)
-	e, err := r.Eval(t.Context(), d, w)
-	if err != nil {
-		return 0, err
-	}
-	return e.Verdicts[0].Value, nil
+func counting() source {
+	s := says(`(i64.load (i32.const 2048))`)
+	s.manifest = sharedManifest
+	s.eval = `(local.set $x (f64.load (i32.add (local.get $ptr) (i32.load offset=88 (local.get $ptr)))))
+		(if (i32.and (i32.eq (local.get $rule) (i32.const 2)) (f64.eq (local.get $x) (f64.const 13))) (then unreachable))
+		(i64.store (i32.const 2048) (i64.add (i64.load (i32.const 2048)) (i64.const 1)))` + s.eval
+	return s
 }
 
 func TestSharedInstance(t *testing.T) {
@@ -111,11 +95,8 @@ func TestManyRulesAtOnce(t *testing.T) {
 
 func TestGenerations(t *testing.T) {
 	// Says how often it was given series: tocsin_series counts, tocsin_eval says it.
-	m := counting()
-	m.funcs[fnSeries-imports].code = code(i32c(2048), i32c(2048), op(0x28, 2, 0), i32c(1), op(0x6a, 0x36, 2, 0), i32c(0))
-	block := result(nil)
-	m.funcs[fnEval-imports].code = code(i32c(1024+32+8), i32c(2048), op(0x28, 2, 0, 0xb8, 0x39, 3, 0),
-		i32c(1), i32c(1024), i32c(int32(len(block))), call(impEmit), op(0x1a), i32c(0))
+	m := says(`(i64.load (i32.const 2048))`)
+	m.series = `(i64.store (i32.const 2048) (i64.add (i64.load (i32.const 2048)) (i64.const 1))) (i32.const 0)`
 	h := newHost(t, wasm.Options{})
 	r := newRule(t, load(t, h, m, wasm.Limits{}), "r")
 	d, w := oneSeries(1)
@@ -129,81 +110,5 @@ func TestGenerations(t *testing.T) {
 		if err != nil || e.Verdicts[0].Value != step.want {
 			t.Fatalf("step %d: got %v, %v, want %v", i, e, err, step.want)
 		}
-	}
-}
-
-func TestDescribe(t *testing.T) {
-	m := ruleModule(i32c(0), fn{
-		export: "tocsin_describe", results: []byte{tI32},
-		code: code(i32c(3), i32c(1024), i32c(int32(len(testManifest))), call(impEmit)),
-	})
-	m.custom = nil
-	m.data, m.data0 = []byte(testManifest), 1024
-	h := newHost(t, wasm.Options{})
-	if got := load(t, h, m, wasm.Limits{}).Manifest().Name; got != "hostile" {
-		t.Errorf("got the manifest of %q", got)
-	}
-}
-
-func TestCompilationCache(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "cache")
-	code := counting()
-	loadOnce := func() {
-		t.Helper()
-		h, err := wasm.New(t.Context(), wasm.Options{CacheDir: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
-		m := load(t, h, code, wasm.Limits{})
-		r := newRule(t, m, "r")
-		if _, err := evaluate(t, r, 1); err != nil {
-			t.Error(err)
-		}
-		if err := errors.Join(r.Close(t.Context()), m.Close(t.Context()), h.Close(t.Context())); err != nil {
-			t.Error(err)
-		}
-	}
-	loadOnce()
-	info, err := os.Stat(dir)
-	if err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("the directory has mode %v, %v", info.Mode(), err)
-	}
-	entries, err := filepath.Glob(filepath.Join(dir, "*", "*"))
-	if err != nil || len(entries) == 0 {
-		t.Fatalf("nothing is in the cache: %v, %v", entries, err)
-	}
-	for _, entry := range entries {
-		for _, damage := range []func(b []byte) []byte{
-			func(b []byte) []byte { b[len(b)/2] ^= 0xff; return b },
-			func(b []byte) []byte { return b[:len(b)/2] },
-			func([]byte) []byte { return []byte("WAZEVO") },
-			func([]byte) []byte { return nil },
-		} {
-			good, err := os.ReadFile(entry)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(entry, damage(append([]byte(nil), good...)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			loadOnce()
-		}
-	}
-	for _, mode := range []os.FileMode{0o777, 0o720} {
-		if err := os.Chmod(dir, mode); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := wasm.New(t.Context(), wasm.Options{CacheDir: dir}); err == nil || !strings.Contains(err.Error(), "chmod 700") {
-			t.Errorf("a directory with mode %o is accepted: %v", mode, err)
-		}
-	}
-}
-
-func TestInterpreter(t *testing.T) {
-	if wasm.Engine() != "compiler" {
-		t.Skip("this machine has only the interpreter")
-	}
-	if got := newHost(t, wasm.Options{}).Engine(); got != "compiler" {
-		t.Errorf("got %s", got)
 	}
 }

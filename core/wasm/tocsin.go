@@ -1,28 +1,13 @@
 package wasm
 
 import (
-	"context"
 	"strings"
 
 	"github.com/rs/zerolog"
-	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
-
-const (
-	vi32 = api.ValueTypeI32
-	vi64 = api.ValueTypeI64
-)
-
-// hostFunc is a function that guests may import. The stack holds the arguments and takes the result.
-type hostFunc struct {
-	name    string
-	params  []api.ValueType
-	results []api.ValueType
-	call    func(in *instance, stack []uint64)
-}
 
 var tocsinFuncs = []hostFunc{
 	{"emit", []api.ValueType{vi32, vi32, vi32}, []api.ValueType{vi32}, hostEmit},
@@ -31,22 +16,6 @@ var tocsinFuncs = []hostFunc{
 	{"log_enabled", []api.ValueType{vi32}, []api.ValueType{vi32}, hostLogEnabled},
 	{"host_info", []api.ValueType{vi32}, []api.ValueType{vi64}, hostInfo},
 	{"fuel_left", nil, []api.ValueType{vi64}, func(in *instance, stack []uint64) { stack[0] = in.left() }},
-}
-
-func defineTocsin(ctx context.Context, r wazero.Runtime) error {
-	return define(ctx, r, abi.ImportModule, tocsinFuncs)
-}
-
-func define(ctx context.Context, r wazero.Runtime, module string, funcs []hostFunc) error {
-	b := r.NewHostModuleBuilder(module)
-	for _, f := range funcs {
-		call := f.call
-		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, stack []uint64) {
-			call(caller(ctx), stack)
-		}), f.params, f.results).Export(f.name)
-	}
-	_, err := b.Instantiate(ctx)
-	return err
 }
 
 // view returns guest memory; ok is false when the range leaves it. wazero computes with 64 bits.

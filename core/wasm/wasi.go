@@ -1,16 +1,11 @@
 package wasm
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 
-	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
-
-	"github.com/tocsinhq/tocsin/core/wasm/meter"
-	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
 const (
@@ -84,29 +79,7 @@ var wasi = []struct {
 func badf(*instance, []uint64) uint64  { return errnoBadf }
 func nosys(*instance, []uint64) uint64 { return errnoNosys }
 
-// allowed tells whether a module may import a function.
-func allowed(i meter.Import) bool {
-	switch i.Module {
-	case abi.ImportModule:
-		for _, f := range tocsinFuncs {
-			if f.name == i.Name {
-				return true
-			}
-		}
-	case wasiModule:
-		for _, f := range wasi {
-			if f.name == i.Name {
-				return true
-			}
-		}
-		return i.Name == "proc_exit"
-	case "env":
-		return i.Name == "abort"
-	}
-	return false
-}
-
-func defineWASI(ctx context.Context, r wazero.Runtime) error {
+func wasiFuncs() []hostFunc {
 	funcs := []hostFunc{{"proc_exit", []api.ValueType{vi32}, nil, func(_ *instance, stack []uint64) {
 		panic(sys.NewExitError(uint32(stack[0]))) // wazero ends the call with it
 	}}}
@@ -120,15 +93,14 @@ func defineWASI(ctx context.Context, r wazero.Runtime) error {
 			stack[0] = call(in, stack)
 		}})
 	}
-	return define(ctx, r, wasiModule, funcs)
+	return funcs
 }
 
-// defineAssemblyScript serves the one function that its compiler imports: abort(message, file, line, column).
-func defineAssemblyScript(ctx context.Context, r wazero.Runtime) error {
-	params := []api.ValueType{vi32, vi32, vi32, vi32}
-	return define(ctx, r, "env", []hostFunc{{"abort", params, nil, func(_ *instance, stack []uint64) {
+// assemblyScriptFuncs is the one function that its compiler imports: abort(message, file, line, column).
+func assemblyScriptFuncs() []hostFunc {
+	return []hostFunc{{"abort", []api.ValueType{vi32, vi32, vi32, vi32}, nil, func(_ *instance, stack []uint64) {
 		panic(fmt.Errorf("abort at line %d, column %d", uint32(stack[2]), uint32(stack[3]))) // wazero ends the call with it
-	}}})
+	}}}
 }
 
 func (in *instance) put32(ptr uint64, v uint32) uint64 {

@@ -26,7 +26,9 @@ const (
 type Options struct {
 	CacheDir    string // compiled code, trusted as much as the program itself; "" for none
 	Logger      zerolog.Logger
-	Interpreter bool // run without the compiler where native code cannot be made, some twenty times slower
+	Interpreter bool  // run without the compiler where native code cannot be made, some twenty times slower
+	Memory      int64 // of all instances together, bytes: 4 GiB
+	Verify      bool  // run every rule in two instances and compare: twice the time and memory, for rehearsals
 }
 
 // Host runs modules. Its methods may be called by several goroutines.
@@ -35,6 +37,8 @@ type Host struct {
 	runtime wazero.Runtime
 	cache   *cache // nil: none
 	engine  string
+	memory  budget
+	verify  bool
 
 	mu struct {
 		sync.Mutex
@@ -45,8 +49,14 @@ type Host struct {
 
 // New prepares a runtime. Without native code (no executable memory, an unknown processor) it fails unless
 // Options.Interpreter allows the slow engine: rules that are late are alerts that are missed.
-func New(ctx context.Context, opts Options) (*Host, error) {
-	h := &Host{logger: opts.Logger, engine: Engine()}
+func New(ctx context.Context, opts Options) (*Host, error) { return open(ctx, opts, Engine()) }
+
+func open(ctx context.Context, opts Options, engine string) (*Host, error) {
+	h := &Host{logger: opts.Logger, engine: engine, verify: opts.Verify}
+	h.memory.limit = 4 << 30
+	if opts.Memory > 0 {
+		h.memory.limit = uint64(opts.Memory)
+	}
 	h.mu.code = map[string]*code{}
 	config := wazero.NewRuntimeConfigInterpreter()
 	switch {
@@ -67,8 +77,8 @@ func New(ctx context.Context, opts Options) (*Host, error) {
 		config = config.WithCompilationCache(h.cache.compiled)
 	}
 	h.runtime = wazero.NewRuntimeWithConfig(ctx, config)
-	for _, define := range []func(context.Context, wazero.Runtime) error{defineTocsin, defineWASI, defineAssemblyScript} {
-		if err := define(ctx, h.runtime); err != nil {
+	for _, m := range surface() {
+		if err := m.define(ctx, h.runtime); err != nil {
 			return nil, errors.Join(fmt.Errorf("prepare the functions of rule modules: %w", err), h.Close(ctx))
 		}
 	}
@@ -77,6 +87,9 @@ func New(ctx context.Context, opts Options) (*Host, error) {
 
 // Engine says how guest code runs: "compiler" or "interpreter".
 func (h *Host) Engine() string { return h.engine }
+
+// MemoryUsed is what the memories of all instances hold, in bytes.
+func (h *Host) MemoryUsed() int64 { return int64(h.memory.used.Load()) }
 
 // Close gives everything back. Rules and modules must be closed before, or be idle.
 func (h *Host) Close(ctx context.Context) error {

@@ -20,9 +20,9 @@ type Policy struct {
 	MemoryPages uint32 // that the module may start with
 	Table       uint32 // elements that the tables may start with together
 	Exports     []Signature
-	Memory      string            // name of the export of the module's own memory
-	Import      func(Import) bool // tells whether a function may be imported
-	Reactor     string            // a module that exports _start but not this one is a command
+	Memory      string                         // name of the export of the module's own memory
+	Import      func(Import) (Signature, bool) // what a function is that may be imported
+	Reactor     string                         // a module that exports _start but not this one is a command
 }
 
 // Check tells everything about the module that the policy does not allow.
@@ -87,9 +87,12 @@ func (m *Module) checkExport(want Signature) error {
 		return fmt.Errorf("the module must export the function %s(%s)", want.Name, want.Params)
 	}
 	have, _ := m.functionType(e.index)
+	return want.check("export "+want.Name, have)
+}
+
+func (want Signature) check(what string, have signature) error {
 	if spell(have.params) != want.Params || spell(have.results) != want.Results {
-		return fmt.Errorf("export %s is (%s) -> (%s), it must be (%s) -> (%s)",
-			want.Name, spell(have.params), spell(have.results), want.Params, want.Results)
+		return fmt.Errorf("%s is (%s) -> (%s), it must be (%s) -> (%s)", what, spell(have.params), spell(have.results), want.Params, want.Results)
 	}
 	return nil
 }
@@ -102,9 +105,14 @@ func (m *Module) checkImports(p Policy) (errs []error) {
 		return errs
 	}
 	var unknown []string
-	for _, i := range m.imports {
-		if !p.Import(i) {
+	for k, i := range m.imports {
+		want, ok := p.Import(i)
+		if !ok {
 			unknown = append(unknown, i.String())
+			continue
+		}
+		if err := want.check("import "+i.String(), m.types[m.imported[k]]); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	if len(unknown) > 0 {

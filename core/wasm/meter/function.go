@@ -22,6 +22,9 @@ type function struct {
 	frames  []frame
 	bulk    []bulk
 	cur     int // region in force
+	blocks  int // all of them
+	loops   int // of them
+	steps   int // all other instructions
 
 	tempFuel, tempLen uint32 // locals
 	usesLen           bool
@@ -78,8 +81,14 @@ func (f *function) scan(code []byte) error {
 	f.tempFuel, f.tempLen = uint32(locals), uint32(locals)+1
 
 	entry := priceEntry + locals>>localShift
+	if len(code) > maxBody {
+		return fmt.Errorf("a body of %d bytes, the limit is %d", len(code), maxBody)
+	}
 	if err := f.walk(code, entry, len(sig.results), nil); err != nil {
 		return err
+	}
+	if f.effort() > maxEffort {
+		return fmt.Errorf("%d blocks, %d of them loops, with %d locals would take too long to compile: divide the function", f.blocks, f.loops, locals)
 	}
 	large := map[int]bool{} // bodies, by the offset of their first region
 	for _, reg := range f.regions {
@@ -93,10 +102,19 @@ func (f *function) scan(code []byte) error {
 	return nil
 }
 
+// effort is about how long the function takes to compile, as far as that grows faster than its size: the compiler
+// follows locals, and values that instructions leave, through every block, and several times through loops. The weights
+// were found by measuring what bodies of nothing but one of these cost.
+func (f *function) effort() int {
+	blocks := f.blocks + 16*f.loops
+	return blocks * (32 + int(f.tempFuel) + f.steps/64 + blocks/32)
+}
+
 func (f *function) walk(code []byte, entry uint64, results int, large map[int]bool) error {
 	f.regions = append(f.regions[:0], region{at: f.start, price: entry, check: true, total: entry})
 	f.frames = append(f.frames[:0], frame{op: opBlock, arity: results})
 	f.bulk, f.cur, f.usesLen = f.bulk[:0], 0, false
+	f.blocks, f.loops, f.steps = 0, 0, 0
 	r := &reader{b: code, at: f.start}
 	for len(f.frames) > 0 {
 		if r.done() {
@@ -162,17 +180,20 @@ func (f *function) step(r *reader, large map[int]bool) error {
 			return fmt.Errorf("blocks are nested deeper than %d", maxNesting)
 		}
 		f.frames = append(f.frames, frame{op: op, outer: f.cur, arity: results})
+		f.blocks++
 		if op == opIf {
 			f.pay(1)
 		}
 		if op == opLoop {
 			f.frames[len(f.frames)-1].arity = params
+			f.loops++
 			f.open(r.at, -1, priceLoop)
 		}
 		return nil
 	case opNop:
 		return nil
 	}
+	f.steps++
 	f.pay(price(op))
 	return f.instruction(r, at, op)
 }

@@ -11,6 +11,7 @@
 package meter
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -53,6 +54,15 @@ const (
 	maxNesting = 10_000    // blocks in blocks
 	maxEntries = 100_000   // of a section
 	maxData    = 1_000_000 // data segments: Go's linker makes tens of thousands, see mergeData
+	maxBody    = 512 << 10 // bytes of a function
+)
+
+// What the compiler does for a function grows with the square of its blocks and worse: a few kilobytes could keep it busy
+// for an hour, and nothing stops it. See effort. Of a function: a few seconds at worst; of a module: a minute or two. A
+// Go guest of 3 MB has a tenth of it.
+const (
+	maxEffort      = 2 << 20
+	maxTotalEffort = 64 << 20
 )
 
 // exactRegions is the price above which a loop's or function's body is charged piece by piece, where blocks end,
@@ -177,7 +187,7 @@ func (m *Module) extend(out *writer, id byte, initial uint64) error {
 
 // eachBody calls do with the body of each function.
 func (m *Module) eachBody(do func(f *function, code []byte) error) error {
-	r := &reader{b: m.bodyOf(sectionCode)}
+	r, effort := &reader{b: m.bodyOf(sectionCode)}, 0
 	for i := range m.defined {
 		if i == 0 {
 			r.u32()
@@ -189,6 +199,9 @@ func (m *Module) eachBody(do func(f *function, code []byte) error) error {
 		f := &function{module: m, fuel: uint32(m.globals), index: uint32(i)}
 		if err := do(f, code); err != nil {
 			return fmt.Errorf("function %d: %w", len(m.imported)+i, err)
+		}
+		if effort += f.effort(); effort > maxTotalEffort {
+			return errors.New("the functions have too many blocks and locals: the module would take too long to compile")
 		}
 	}
 	return nil

@@ -12,8 +12,10 @@ import (
 
 // tiny is a module with one function type () -> (), one function with this code (without locals and end), and whatever
 // sections come before the code.
-func tiny(code []byte, before ...[]byte) []byte {
-	body := slices.Concat([]byte{0}, code, []byte{0x0b})
+func tiny(code []byte, before ...[]byte) []byte { return withLocals([]byte{0}, code, before...) }
+
+func withLocals(locals, code []byte, before ...[]byte) []byte {
+	body := slices.Concat(locals, code, []byte{0x0b})
 	sized := func(b []byte) []byte { return append(binary.AppendUvarint(nil, uint64(len(b))), b...) }
 	m := []byte{0, 'a', 's', 'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0}
 	m = append(m, slices.Concat(before...)...)
@@ -159,7 +161,7 @@ func FuzzMeter(f *testing.F) {
 		}
 		_ = m.Check(meter.Policy{
 			Memory: "memory", Bytes: 1 << 20, Functions: 10, Table: 10, MemoryPages: 10,
-			Exports: []meter.Signature{{Name: "f", Params: "i32"}}, Import: func(meter.Import) bool { return false },
+			Exports: []meter.Signature{{Name: "f", Params: "i32"}}, Import: func(i meter.Import) (meter.Signature, bool) { return meter.Signature{}, i.Name == "f" },
 		})
 		out, err := m.Meter(1)
 		if err != nil {

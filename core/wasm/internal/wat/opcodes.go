@@ -1,6 +1,9 @@
 package wat
 
-import "strings"
+import (
+	"maps"
+	"strings"
+)
 
 // opcodes of instructions, with what follows them.
 var opcodes = numberOpcodes()
@@ -78,10 +81,7 @@ const (
 )
 
 func numberOpcodes() map[string]opcode {
-	all := map[string]opcode{}
-	for name, op := range special {
-		all[name] = op
-	}
+	all := maps.Clone(special)
 	for i, name := range strings.Fields(memoryOps) {
 		all[name] = opcode{[]byte{byte(memoryFrom + i)}, memarg}
 	}

@@ -272,11 +272,11 @@ func (a *assembler) data(items []node) {
 		entry = append([]byte{0}, a.expression(items[:1])...)
 		items = items[1:]
 	}
-	text := ""
+	var text []byte
 	for _, item := range items {
-		text += item.text
+		text = append(text, item.text...)
 	}
-	a.datas = append(a.datas, append(entry, str(text)...))
+	a.datas = append(a.datas, append(entry, str(string(text))...))
 }
 
 // binary puts the sections together.
@@ -290,8 +290,18 @@ func (a *assembler) binary() []byte {
 		id      byte
 		entries [][]byte
 	}{
-		{1, types}, {2, a.imports}, {3, a.functions}, {4, a.tables}, {5, a.memories}, {6, a.globals}, {7, a.exports},
-		{8, nil}, {9, a.elements}, {12, nil}, {10, a.bodies}, {11, a.datas},
+		{1, types},
+		{2, a.imports},
+		{3, a.functions},
+		{4, a.tables},
+		{5, a.memories},
+		{6, a.globals},
+		{7, a.exports},
+		{8, nil},
+		{9, a.elements},
+		{12, nil},
+		{10, a.bodies},
+		{11, a.datas},
 	} {
 		switch {
 		case s.id == 8 && a.start != nil:
