@@ -11,6 +11,8 @@ import (
 // the checks it makes: for a suite that holds modules to the contract, and for benchmarks. It is used by one goroutine
 // at a time. After a trap there is nothing more to learn from it.
 type Guest struct {
+	Start uint64 // fuel that the module's start and initialization took
+
 	in *instance
 }
 
@@ -34,7 +36,11 @@ func (m *Module) NewGuest(ctx context.Context) (*Guest, error) {
 		return nil, m.named("", err)
 	}
 	m.mu.rules++
-	return &Guest{in}, nil
+	spent := startFuel - in.left() // by a start function
+	if in.mod.ExportedFunction("_initialize") != nil {
+		spent = initFuel - in.left()
+	}
+	return &Guest{Start: spent, in: in}, nil
 }
 
 // phases tells what an export may emit.

@@ -21,6 +21,9 @@ type Limits struct {
 	Trusted     bool   // no metering: nothing stops an endless loop
 }
 
+// DefaultFuel is the budget of one call of a module that is given no other.
+const DefaultFuel = 200_000_000
+
 const (
 	pageSize     = 64 << 10
 	maxFunctions = 50_000
@@ -49,7 +52,7 @@ func (l Limits) withDefaults() Limits {
 	}
 	l.Memory = min(l.Memory, 4<<30-pageSize) / pageSize * pageSize
 	if l.Fuel == 0 {
-		l.Fuel = 200_000_000
+		l.Fuel = DefaultFuel
 	}
 	l.Fuel = min(l.Fuel, 1<<60)
 	return l

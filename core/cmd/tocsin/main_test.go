@@ -36,9 +36,27 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			root, err := filepath.Abs("../../..")
 			env.Setenv("ROOT", root)
+			if cache, err := exec.Command("go", "env", "GOCACHE").Output(); err == nil { //nolint:noctx // returns at once
+				env.Setenv("GOCACHE", strings.TrimSpace(string(cache))) // scripts have no home
+			}
 			return err
 		},
 	})
+}
+
+// What "tocsin rule new" writes says which Go the SDK needs.
+func TestGoVersionOfNewRules(t *testing.T) {
+	mod, err := os.ReadFile("../../../go.mod")
+	if err != nil || !strings.Contains(string(mod), "\ngo "+goVersion+"\n") {
+		t.Errorf("go.mod does not say go %s (%v)", goVersion, err)
+	}
+}
+
+func TestRenamed(t *testing.T) {
+	text := "// Hot in hot.hcl: snapshot, TestHot, new(Hot), hotter"
+	if got, want := renamed(text, "disk_full_2"), "// DiskFull2 in disk_full_2.hcl: snapshot, TestDiskFull2, new(DiskFull2), hotter"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
 }
 
 // The pipeline of the README is one that works.

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/urfave/cli/v3"
@@ -13,31 +16,74 @@ import (
 
 func ruleCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "rule",
-		Usage: "author rule modules",
-		Commands: []*cli.Command{{
-			Name:        "build",
-			Usage:       "build a Go rule into a module that carries its manifest",
-			ArgsUsage:   "DIR",
-			Description: "Example:\n  tocsin rule build ./rules-wasm/error_rate -o rules/error_rate.wasm",
-			Flags: []cli.Flag{
-				&cli.StringFlag{Name: "o", Usage: "write the module to `FILE` (default: NAME.wasm, NAME being the folder's)"},
-			},
-			Action: func(ctx context.Context, cmd *cli.Command) error {
-				if cmd.Args().Len() != 1 {
-					return errors.New("usage: tocsin rule build DIR [-o FILE]")
+		Name:        "rule",
+		Usage:       "author and examine rule modules",
+		Description: "Example:\n  tocsin rule new hello && tocsin rule build hello && tocsin test hello",
+		Commands: []*cli.Command{
+			ruleNewCommand(), ruleBuildCommand(), ruleInspectCommand(), ruleConformanceCommand(), ruleBenchCommand(),
+		},
+	}
+}
+
+func ruleBuildCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "build",
+		Usage:       "build a Go rule into a module that carries its manifest",
+		ArgsUsage:   "DIR",
+		Description: "Example:\n  tocsin rule build ./rules-wasm/error_rate -o rules/error_rate.wasm",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "o", Usage: "write the module to `FILE` (default: DIR/NAME.wasm, NAME being the folder's)"},
+		},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if cmd.Args().Len() != 1 {
+				return errors.New("usage: tocsin rule build DIR [-o FILE]")
+			}
+			dir := cmd.Args().First()
+			out := cmd.String("o")
+			if out == "" {
+				abs, err := filepath.Abs(dir)
+				if err != nil {
+					return fmt.Errorf("find the name of %s: %w", dir, err)
 				}
-				dir := cmd.Args().First()
-				out := cmd.String("o")
-				if out == "" {
-					abs, err := filepath.Abs(dir)
-					if err != nil {
-						return fmt.Errorf("find the name of %s: %w", dir, err)
-					}
-					out = filepath.Base(abs) + ".wasm"
-				}
-				return pack.Build(ctx, dir, out)
-			},
-		}},
+				out = filepath.Join(dir, filepath.Base(abs)+".wasm")
+			}
+			return pack.Build(ctx, dir, out)
+		},
+	}
+}
+
+// moduleArgument reads the module that a command was given, and a name to speak of it.
+func moduleArgument(cmd *cli.Command) (name string, code []byte, err error) {
+	if cmd.Args().Len() != 1 {
+		return "", nil, fmt.Errorf("which module? Usage: tocsin rule %s FILE", cmd.Name)
+	}
+	path := cmd.Args().First()
+	code, err = os.ReadFile(path)
+	return filepath.Base(path), code, err
+}
+
+// outputFlag chooses between text for people and JSON for programs.
+func outputFlag() cli.Flag {
+	return &cli.StringFlag{Name: "o", Value: "text", Usage: "print `FORMAT`: text or json"}
+}
+
+// paramsFlag gives a rule parameters.
+func paramsFlag() cli.Flag {
+	return &cli.StringFlag{Name: "params", Usage: "parameters of the rule, a `JSON` object (what is required and missing is made up)"}
+}
+
+// printAs prints v as JSON, or as text if that is what was asked for.
+func printAs(cmd *cli.Command, v any, text func(io.Writer) error) error {
+	out := cmd.Root().Writer
+	switch format := cmd.String("o"); format {
+	case "text":
+		return text(out)
+	case "json":
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(v)
+	default:
+		return fmt.Errorf("-o %s: want text or json", format)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 const (
@@ -155,6 +156,23 @@ func (m *Module) HasExport(name string) bool {
 
 // Imports lists the functions that the module wants.
 func (m *Module) Imports() []Import { return m.imports }
+
+// Exports spells what the module exports, in order: functions as name(params) -> results, others by their name alone.
+func (m *Module) Exports() []string {
+	var all []string
+	for name, e := range m.exports {
+		if e.kind == kindFunction {
+			have, _ := m.functionType(e.index)
+			name += "(" + spell(have.params) + ")"
+			if have.results != "" {
+				name += " -> " + spell(have.results)
+			}
+		}
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return all
+}
 
 // Functions is the number of functions that the module defines.
 func (m *Module) Functions() int { return len(m.defined) }
