@@ -226,7 +226,7 @@ func (b body) listOf(name, what string) (items []item, ok bool) {
 		}
 		text, err := convert.Convert(e, cty.String)
 		if err != nil || text.IsNull() {
-			b.l.errorf(entry.expr.Range(), "Wrong type", "%s must be a list of %s, this element is %s.", name, what, kindOf(e))
+			b.l.errorf(entry.expr.Range(), "Wrong type", "%s must be a list of %s, this element is %s.%s", name, what, kindOf(e), b.l.expandedHint(entry.expr))
 			ok = false
 			continue
 		}

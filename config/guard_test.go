@@ -57,7 +57,7 @@ func TestBombs(t *testing.T) {
 		"JSON key":         {"a.hcl.json", `{"locals": {"a": {"${` + repeat("!", 50_000) + `": 1}}}`, "Nesting too deep"},
 		"JSON number":      {"a.hcl.json", `{"locals": {"a": 1e999999999}}`, "Number out of range"},
 		"JSON broken":      {"a.hcl.json", `{"locals": ` + repeat("]", million/10), "Invalid JSON"},
-		"range":            {"a.hcl", "source \"http\" \"x\" {\n for_each = range(1e9)\n}", "Not supported yet"},
+		"range":            {"a.hcl", "source \"http\" \"x\" {\n for_each = range(1e9)\n}", "more than 1024 values"},
 		"template in text": {"a.hcl", "rule \"a\" {\n module = \"threshold\"\n params { above = 1 }\n annotations = { a = \"" + repeat("{{(", 100_000) + "\" }\n}", "Invalid template"},
 		"selector":         {"a.hcl", "rule \"a\" {\n module = \"error_rate\"\n input \"requests\" {\n window = \"5m\"\n select = \"" + repeat("(", 500_000) + "\"\n}\n}", "Invalid selector"},
 		"regular expression": {

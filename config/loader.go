@@ -35,10 +35,12 @@ type loader struct {
 	catalog Catalog
 	modules map[string]moduleAnswer // answers of the catalog
 
-	hidden  map[hcl.Range]bool // values that snippets must not show
-	secrets map[string]bool    // strings that nothing must show
-	digests map[string]string  // address of a body → its settings, secrets hashed
-	samples int                // of tests
+	hidden     map[hcl.Range]bool // values that snippets must not show
+	secrets    map[string]bool    // strings that nothing must show
+	expansions map[string][]each  // "rule.cpu" → the copies that its for_each makes; absent without one
+
+	digests map[string]string // address of a body → its settings, secrets hashed
+	samples int               // of tests
 }
 
 func newLoader(opts Options) *loader {
@@ -55,6 +57,8 @@ func newLoader(opts Options) *loader {
 		hidden:    map[hcl.Range]bool{},
 		secrets:   map[string]bool{},
 		digests:   map[string]string{},
+
+		expansions: map[string][]each{},
 	}
 }
 
@@ -67,7 +71,11 @@ func (l *loader) load(paths []string) *Config {
 	l.splitBlocks()
 	l.resolveVariables(vars)
 	l.declareNames()
-	l.resolveLocals()
+	locals := l.localValues()
+	late := locals.resolveEarly()
+	l.expand(late)
+	l.values["notifier"] = l.notifierValues()
+	locals.resolveAll()
 
 	cfg := &Config{Engine: l.engine(), Plugins: l.plugins(), Modules: l.moduleBlocks()}
 	l.lookback = cfg.Engine.Lookback
@@ -132,23 +140,9 @@ func (l *loader) declareNames() {
 	for _, b := range l.blocks["source"] {
 		l.declareKind(b)
 	}
-	refs := map[string]map[string]cty.Value{}
 	for _, b := range l.blocks["notifier"] {
-		if !l.declareKind(b) {
-			continue
-		}
-		kind, name := b.Labels[0], b.Labels[1]
-		if refs[kind] == nil {
-			refs[kind] = map[string]cty.Value{}
-		}
-		refs[kind][name] = cty.StringVal("notifier." + kind + "." + name)
+		l.declareKind(b)
 	}
-	kinds := map[string]cty.Value{}
-	for kind, names := range refs {
-		kinds[kind] = cty.ObjectVal(names)
-	}
-	l.values["notifier"] = cty.ObjectVal(kinds)
-
 	for _, blockType := range []string{"module", "schedule"} {
 		names := map[string]cty.Value{}
 		for _, b := range l.blocks[blockType] {

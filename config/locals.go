@@ -24,8 +24,8 @@ const (
 	done
 )
 
-// resolveLocals evaluates all locals blocks together.
-func (l *loader) resolveLocals() {
+// localValues reads all locals blocks, which are evaluated together.
+func (l *loader) localValues() *localGraph {
 	g := &localGraph{l: l, attrs: map[string]*hcl.Attribute{}, values: map[string]cty.Value{}, state: map[string]visit{}}
 	declared := map[string]hcl.Range{}
 	for _, b := range l.blocks["locals"] {
@@ -45,10 +45,49 @@ func (l *loader) resolveLocals() {
 		}
 	}
 	l.declared["locals"] = declared
-	for _, name := range l.names("locals") {
+	l.values["local"] = cty.EmptyObjectVal
+	return g
+}
+
+// resolveEarly evaluates what depends on no notifier, and returns the names of those that do.
+func (g *localGraph) resolveEarly() (late map[string]bool) {
+	late = map[string]bool{}
+	needs := map[string][]string{} // who refers to a local value
+	var found []string
+	for name, attr := range g.attrs {
+		for _, t := range attr.Expr.Variables() {
+			needed, _ := step(t, 1)
+			switch t.RootName() {
+			case "notifier":
+				found = append(found, name)
+			case "local":
+				needs[needed] = append(needs[needed], name)
+			}
+		}
+	}
+	for len(found) > 0 {
+		name := found[0]
+		found = found[1:]
+		if !late[name] {
+			late[name] = true
+			found = append(found, needs[name]...)
+		}
+	}
+	for _, name := range g.l.names("locals") {
+		if !late[name] {
+			g.resolve(name)
+		}
+	}
+	g.l.values["local"] = cty.ObjectVal(g.values)
+	return late
+}
+
+// resolveAll evaluates what is left.
+func (g *localGraph) resolveAll() {
+	for _, name := range g.l.names("locals") {
 		g.resolve(name)
 	}
-	l.values["local"] = cty.ObjectVal(g.values)
+	g.l.values["local"] = cty.ObjectVal(g.values)
 }
 
 func precedes(a, b hcl.Range) bool {

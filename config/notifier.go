@@ -2,13 +2,15 @@ package config
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 )
 
 // Notifier is a notifier block: a way to tell people.
 type Notifier struct {
-	Kind, Name   string
+	Kind, Name   string          // with for_each the name is that of the copy: ops["eu"]
+	Key          string          // of for_each; "" without
 	SendResolved bool            // also tell when it is over
 	Settings     json.RawMessage // the plugin's part: a JSON object with sorted keys, without defaults. Holds secrets
 	Secrets      []string        // the strings in Settings that must not be shown
@@ -24,21 +26,16 @@ func (l *loader) notifiers() (all []Notifier) {
 		if !l.isFirst(b, b.Labels[0]+"."+b.Labels[1]) {
 			continue
 		}
-		if n, ok := l.notifier(b); ok {
-			all = append(all, n)
-		}
+		l.copies(b, func(copied each) { all = append(all, l.notifier(b, copied)) })
 	}
 	return all
 }
 
-func (l *loader) notifier(block *hcl.Block) (Notifier, bool) {
-	b, settings, ok := l.openPlugin(block, "notifier", []string{"send_resolved", "for_each"})
-	if !ok {
-		return Notifier{}, false
-	}
+func (l *loader) notifier(block *hcl.Block, copied each) Notifier {
+	b, settings := l.openPlugin(block, copied, "notifier", []string{"send_resolved", "for_each"})
 	return Notifier{
-		Kind: block.Labels[0], Name: block.Labels[1], Settings: settings.json, Secrets: settings.secrets,
+		Kind: block.Labels[0], Name: strings.TrimPrefix(copied.name, block.Labels[0]+"."), Key: copied.key, Settings: settings.json, Secrets: settings.secrets,
 		SendResolved: b.boolean("send_resolved", true),
 		Range:        rangeOf(headerRange(block)),
-	}, true
+	}
 }

@@ -54,8 +54,8 @@ func (l *loader) overrideParams(b body, rules []Rule, address string) json.RawMe
 		return emptySettings
 	}
 	l.onlyOne(b.content.Blocks, "Put all parameters into one block.")
-	i := slices.IndexFunc(rules, func(r Rule) bool { return r.Name == name })
-	if i < 0 {
+	i := slices.IndexFunc(rules, func(r Rule) bool { return r.Name == name || r.Alertname() == name })
+	if i < 0 { // it has mistakes, or for_each makes no copy
 		return emptySettings
 	}
 	if rules[i].PromQL != "" {

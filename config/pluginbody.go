@@ -9,8 +9,8 @@ import (
 )
 
 // openPlugin decodes a source or notifier block: the core's attributes are left to the caller, the plugin's are decoded
-// against its schema. It reports false if there is nothing to go on with.
-func (l *loader) openPlugin(block *hcl.Block, what string, core []string) (body, settings, bool) {
+// against its schema.
+func (l *loader) openPlugin(block *hcl.Block, copied each, what string, core []string) (body, settings) {
 	plugin, known := l.pluginSchema(block, what)
 	if !known {
 		// Nobody knows which attributes are secrets: show none, and check only what is ours.
@@ -19,25 +19,12 @@ func (l *loader) openPlugin(block *hcl.Block, what string, core []string) (body,
 		for _, attr := range content.Attributes {
 			l.show(attr.Expr)
 		}
-		b := body{l: l, block: block, content: content}
-		return b, settings{json: emptySettings}, !l.skipForEach(b)
+		return body{l: l, block: block, content: content}, settings{json: emptySettings}
 	}
 	plugin = without(plugin, core)
 	content := l.schemaContent(block, plugin, core)
 	b := body{l: l, block: block, content: content}
-	if l.skipForEach(b) {
-		return b, settings{}, false
-	}
-	return b, l.decode(b, plugin, block.Type+"."+block.Labels[0]+"."+block.Labels[1]), true
-}
-
-// skipForEach reports that a block has for_each, whose copies cannot be made yet.
-func (l *loader) skipForEach(b body) bool {
-	if !b.has("for_each") {
-		return false
-	}
-	l.unsupported("for_each", b.nameAt("for_each"))
-	return true
+	return b, l.decode(b, plugin, block.Type+"."+copied.name)
 }
 
 // pluginSchema asks the catalog. Without a catalog nothing is known, and nothing is wrong.

@@ -119,7 +119,7 @@ func (l *loader) receivers(b body, name string) (refs []string) {
 	for _, i := range items {
 		ref, ok := strings.CutPrefix(i.text, "notifier.")
 		switch {
-		case !ok || strings.Count(ref, ".") != 1:
+		case !ok || !strings.Contains(ref, "."):
 			l.errorf(i.expr.Range(), "Not a notifier", "%s is a list of references such as notifier.pagerduty.oncall, not of names.%s", name, l.referenceHint(i))
 		case !l.checkNotifier(ref, i.expr.Range()):
 		case slices.Contains(refs, ref):

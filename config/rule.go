@@ -3,7 +3,9 @@ package config
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,8 +15,13 @@ import (
 )
 
 // Rule is a rule block: what is wrong.
+//
+// A rule with for_each is one rule for each key. The name of the copy, cpu["db"], is its identity: in states, in the
+// journal and in plans. Its alerts have the name of the block as alertname, and the key as the label "each": two copies may
+// judge the same series, and whoever is told must be able to tell their alerts apart.
 type Rule struct {
 	Name   string
+	Key    string          // of for_each; "" without
 	Module string          // "" with PromQL
 	PromQL string          // "" with Module
 	Inputs []Input         // in the order of the module's manifest
@@ -61,22 +68,23 @@ func (l *loader) rules(sources []Source) (all []Rule) {
 		if !l.isFirst(b, b.Labels[0]) {
 			continue
 		}
-		if r, ok := l.rule(b, sources); ok {
-			all = append(all, r)
-		}
+		l.copies(b, func(copied each) { all = append(all, l.rule(b, copied, sources)) })
 	}
 	return all
 }
 
-func (l *loader) rule(block *hcl.Block, sources []Source) (Rule, bool) {
+// Alertname is what the alerts of the rule are called: the name of the block, which all its copies share.
+func (r Rule) Alertname() string { return unkeyed(r.Name, r.Key) }
+
+// eachLabel tells the alerts of the copies of a rule apart.
+const eachLabel = "each"
+
+func (l *loader) rule(block *hcl.Block, copied each, sources []Source) Rule {
 	b := l.open(block, []string{
 		"module", "promql", "for", "keep_firing_for", "every", "labels", "annotations", "on_missing", "mode", "limit", "for_each",
 	}, hcl.BlockHeaderSchema{Type: "input", LabelNames: []string{"name"}}, hcl.BlockHeaderSchema{Type: "params"})
-	if l.skipForEach(b) {
-		return Rule{}, false
-	}
 	r := Rule{
-		Name: block.Labels[0], Range: rangeOf(headerRange(block)), Params: emptySettings,
+		Name: copied.name, Key: copied.key, Range: rangeOf(headerRange(block)), Params: emptySettings,
 		For:           b.duration("for", 0, 0),
 		KeepFiringFor: b.duration("keep_firing_for", 0, 0),
 		Every:         b.duration("every", 0, leastInterval),
@@ -85,11 +93,29 @@ func (l *loader) rule(block *hcl.Block, sources []Source) (Rule, bool) {
 		Limit:         int(b.integer("limit", 0, 0, 1_000_000)),
 	}
 	r.Labels, r.Annotations = l.alertTexts(b)
+	if copied.key != "" {
+		if _, taken := r.Labels[eachLabel]; taken {
+			l.errorf(b.at("labels"), "Reserved label", "In a rule with for_each the label %s is the key, so that the alerts of its copies can be told apart.", eachLabel)
+		}
+		r.Labels = maps.Clone(r.Labels)
+		if r.Labels == nil {
+			r.Labels = map[string]string{}
+		}
+		r.Labels[eachLabel] = literal(copied.key)
+	}
 	l.program(b, &r, sources)
 	for i := range r.Inputs {
 		l.checkWindow(b, r.Inputs[i], sources)
 	}
-	return r, true
+	return r
+}
+
+// literal is a template that gives the text as it stands.
+func literal(text string) string {
+	if !strings.Contains(text, "{{") {
+		return text
+	}
+	return "{{" + strconv.Quote(text) + "}}"
 }
 
 // alertTexts decodes labels and annotations, which alerts carry to people.

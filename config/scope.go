@@ -130,7 +130,7 @@ func (l *loader) checkReference(t hcl.Traversal) bool {
 	case "notifier":
 		kind, _ := step(t, 1)
 		name, ok := step(t, 2)
-		return !ok || l.checkNotifier(kind+"."+name, at)
+		return !ok || l.checkNotifier(kind+"."+name, at) && l.checkKey(kind+"."+name, t)
 	case "module", "schedule":
 		name, ok := step(t, 1)
 		if !ok {
@@ -141,6 +141,9 @@ func (l *loader) checkReference(t hcl.Traversal) bool {
 			return false
 		}
 	case "each":
+		if _, copying := l.values["each"]; copying {
+			return true
+		}
 		l.errorf(at, "Unknown reference", "each.key and each.value exist only in blocks with for_each.")
 		return false
 	default:

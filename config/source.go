@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -13,7 +14,8 @@ import (
 
 // Source is a source block: where samples come from.
 type Source struct {
-	Kind, Name string
+	Kind, Name string   // with for_each the name is that of the copy: node["db"]
+	Key        string   // of for_each; "" without
 	Targets    []string // host:port or URL, as configured
 	Interval   time.Duration
 	Timeout    time.Duration // at most Interval
@@ -37,20 +39,34 @@ func (l *loader) sources() (all []Source) {
 		if !l.isFirst(b, name) {
 			continue
 		}
-		if s, ok := l.source(b); ok {
+		taken := map[string]string{}
+		l.copies(b, func(copied each) {
+			s := l.source(b, copied)
+			l.checkSharedTargets(b, s, taken)
 			all = append(all, s)
-		}
+		})
 	}
 	return all
 }
 
-func (l *loader) source(block *hcl.Block) (Source, bool) {
-	b, settings, ok := l.openPlugin(block, "source", []string{"targets", "interval", "timeout", "labels", "for_each"})
-	if !ok {
-		return Source{}, false
+// checkSharedTargets complains about a copy that collects the same series as one before it. taken has the keys of the
+// copies before, by target and labels.
+func (l *loader) checkSharedTargets(block *hcl.Block, s Source, taken map[string]string) {
+	for _, target := range s.Targets {
+		series := fmt.Sprintf("%q %q", target, s.Labels)
+		if other, shared := taken[series]; shared && other != s.Key {
+			l.errorf(headerRange(block), "Duplicate target", "The copies %q and %q have the target %s and the same labels, so nobody could tell their series apart. Give them labels that differ, such as labels = { each = each.key }.",
+				other, s.Key, target)
+			return
+		}
+		taken[series] = s.Key
 	}
+}
+
+func (l *loader) source(block *hcl.Block, copied each) Source {
+	b, settings := l.openPlugin(block, copied, "source", []string{"targets", "interval", "timeout", "labels", "for_each"})
 	s := Source{
-		Kind: block.Labels[0], Name: block.Labels[1], Settings: settings.json, Secrets: settings.secrets,
+		Kind: block.Labels[0], Name: strings.TrimPrefix(copied.name, block.Labels[0]+"."), Key: copied.key, Settings: settings.json, Secrets: settings.secrets,
 		Interval: b.duration("interval", defaultInterval, leastInterval),
 		Labels:   l.labelsOf(b, "labels"),
 		Range:    rangeOf(headerRange(block)),
@@ -62,7 +78,7 @@ func (l *loader) source(block *hcl.Block) (Source, bool) {
 	if b.require("targets", "where to collect from, such as [\"10.0.0.11:9113\"].") {
 		s.Targets = l.targets(b)
 	}
-	return s, true
+	return s
 }
 
 func (l *loader) targets(b body) []string {
@@ -107,12 +123,13 @@ func (l *loader) labelsOf(b body, name string) map[string]string {
 	return set
 }
 
-// job is the label by which series of the source are known, as in Prometheus.
-func (s Source) job() string {
+// Job is the label by which series of the source are known, as in Prometheus: the name of the block, which all its
+// copies share, unless it has a label of its own.
+func (s Source) Job() string {
 	if job, ok := s.Labels[model.JobLabel]; ok {
 		return job
 	}
-	return s.Name
+	return unkeyed(s.Name, s.Key)
 }
 
 // mayMatch tells whether a selector can match series of the source: it contradicts none of the labels known here.
@@ -121,7 +138,7 @@ func (s Source) mayMatch(matchers []*labels.Matcher) (match, named bool) {
 	for _, m := range matchers {
 		value, known := s.Labels[m.Name]
 		if m.Name == model.JobLabel {
-			value, known = s.job(), true
+			value, known = s.Job(), true
 		}
 		if !known {
 			continue

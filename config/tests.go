@@ -227,7 +227,7 @@ func (l *loader) tests(name string) (all []Test) {
 	for _, b := range content.Blocks {
 		l.blocks[b.Type] = append(l.blocks[b.Type], b)
 	}
-	l.resolveLocals()
+	l.localValues().resolveAll()
 	for _, b := range l.blocks["test"] {
 		if l.declare("test", b.Labels[0], b, title) {
 			all = append(all, l.test(b, f.dir))

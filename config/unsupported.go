@@ -7,7 +7,6 @@ import "github.com/hashicorp/hcl/v2"
 var notYet = map[string]string{
 	"heartbeat":            "heartbeat blocks",
 	"route.fallback":       "fallback in routes",
-	"for_each":             "for_each",
 	"dynamic":              "dynamic blocks",
 	"engine.unknown_after": "unknown_after",
 }

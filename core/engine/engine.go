@@ -167,7 +167,7 @@ func (e *Engine) openSources(ctx context.Context) error {
 			return fmt.Errorf("%s: source %q %q: %w", s.Range, s.Kind, s.Name, err)
 		}
 		e.sources = append(e.sources, scrape.Source{
-			Name: sourceName(s), Job: s.Name, Collector: collector,
+			Name: sourceName(s), Job: s.Job(), Collector: collector,
 			Targets: s.Targets, Interval: s.Interval, Timeout: s.Timeout, Labels: s.Labels,
 		})
 	}

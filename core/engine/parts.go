@@ -121,7 +121,7 @@ func weight(s abi.Status) int {
 // overridesOf are those of a rule, in their order.
 func overridesOf(r config.Rule, all []config.Override) (own []config.Override) {
 	for _, o := range all {
-		if o.Rule == r.Name {
+		if o.Rule == r.Name || o.Rule == r.Alertname() {
 			own = append(own, o)
 		}
 	}

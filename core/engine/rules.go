@@ -49,7 +49,7 @@ func (e *Engine) openRules(ctx context.Context) (err error) {
 func (e *Engine) define(ctx context.Context, r config.Rule, loaded map[string]*wasm.Module) (rule.Definition, error) {
 	cfg := e.options.Config
 	d := rule.Definition{
-		Name: r.Name, Labels: r.Labels, Annotations: r.Annotations, ExternalURL: cfg.Engine.ExternalURL,
+		Name: r.Name, Alertname: r.Alertname(), Labels: r.Labels, Annotations: r.Annotations, ExternalURL: cfg.Engine.ExternalURL,
 		For: r.For, KeepFiringFor: r.KeepFiringFor, Every: r.Every, OnMissing: r.OnMissing,
 		Shadow: r.Mode == config.ModeShadow, Limit: r.Limit,
 	}

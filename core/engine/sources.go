@@ -27,7 +27,7 @@ func reads(matchers []*labels.Matcher, s config.Source) bool {
 	for _, m := range matchers {
 		value, known := s.Labels[m.Name]
 		if m.Name == "job" && !known {
-			value, known = s.Name, true
+			value, known = s.Job(), true
 		}
 		if known && !m.Matches(value) {
 			return false

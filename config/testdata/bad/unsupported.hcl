@@ -2,10 +2,6 @@ engine {
   external_expiry = "unknown"
   unknown_after   = "10m"
 }
-source "http" "each" {
-  for_each = toset(["a", "b"])
-  targets  = ["${each.value}:80"]
-}
 rule "A" {
   module     = "threshold"
   params { above = 1 }
