@@ -1,6 +1,8 @@
 package delivery_test
 
 import (
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,9 +22,24 @@ func (b *bench) configure(receivers ...delivery.Receiver) {
 	synctest.Wait()
 }
 
-// retiring notes which receivers are gone for good.
-func retiring(gone *[]string) func(*delivery.Options) {
-	return func(o *delivery.Options) { o.Retired = func(ref string) { *gone = append(*gone, ref) } }
+// retirees are the receivers that are gone for good.
+type retirees struct {
+	mu   sync.Mutex
+	refs []string
+}
+
+func (r *retirees) note(o *delivery.Options) {
+	o.Retired = func(ref string) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.refs = append(r.refs, ref)
+	}
+}
+
+func (r *retirees) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.refs)
 }
 
 func TestUnchangedReceiverGoesOn(t *testing.T) {
@@ -61,8 +78,8 @@ func TestChangedReceiverIsUsedFromTheNextAttemptOn(t *testing.T) {
 
 func TestReceiverThatIsGoneHearsTheEndFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var gone []string
-		b := newBench(t, retiring(&gone))
+		var gone retirees
+		b := newBench(t, gone.note)
 		a := fire("A")
 		b.reconcile(a)
 		b.until(31 * time.Second)
@@ -73,15 +90,15 @@ func TestReceiverThatIsGoneHearsTheEndFirst(t *testing.T) {
 		b.configure(delivery.Receiver{Name: "o", Ref: "fake.o", Sender: other, SendResolved: true})
 		b.Reconcile([]alert.Group{group("fake.o", a)}, time.Now())
 		b.until(31*time.Second + 500*time.Millisecond)
-		if len(gone) != 0 {
-			t.Errorf("retired %q before the close was accepted", gone)
+		if len(gone.all()) != 0 {
+			t.Errorf("retired %q before the close was accepted", gone.all())
 		}
 		b.until(time.Minute)
 		lines := b.service.take()
 		if len(lines) != 2 || lines[0] != "31s #1 all alerts resolved: A resolved [no longer routed here]" {
 			t.Errorf("the receiver that is gone was sent %q, want the end, and once more after it was busy", lines)
 		}
-		if diff := cmp.Diff([]string{"fake.r"}, gone); diff != "" {
+		if diff := cmp.Diff([]string{"fake.r"}, gone.all()); diff != "" {
 			t.Errorf("retired (-want +got):\n%s", diff)
 		}
 		if got := other.take(); len(got) != 1 {
@@ -92,14 +109,14 @@ func TestReceiverThatIsGoneHearsTheEndFirst(t *testing.T) {
 
 func TestReceiverThatIsGoneWithNothingOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var gone []string
-		b := newBench(t, retiring(&gone))
+		var gone retirees
+		b := newBench(t, gone.note)
 		b.reconcile(fire("A")) // waits for group_wait: nobody was told
 		b.configure()
 		b.reconcile()
 		b.until(time.Minute)
 		b.sent()
-		if diff := cmp.Diff([]string{"fake.r"}, gone); diff != "" {
+		if diff := cmp.Diff([]string{"fake.r"}, gone.all()); diff != "" {
 			t.Errorf("retired (-want +got):\n%s", diff)
 		}
 	})
@@ -107,8 +124,8 @@ func TestReceiverThatIsGoneWithNothingOpen(t *testing.T) {
 
 func TestReceiverThatComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var gone []string
-		b := newBench(t, retiring(&gone))
+		var gone retirees
+		b := newBench(t, gone.note)
 		a := fire("A")
 		b.reconcile(a)
 		b.until(31 * time.Second)
@@ -126,8 +143,8 @@ func TestReceiverThatComesBack(t *testing.T) {
 		if len(lines) != 1 || lines[0] != "1h0m0s #1 all alerts resolved: A resolved [rule removed]" {
 			t.Errorf("sent %q, want the end as soon as the receiver is back", lines)
 		}
-		if len(gone) != 0 {
-			t.Errorf("retired %q", gone)
+		if len(gone.all()) != 0 {
+			t.Errorf("retired %q", gone.all())
 		}
 	})
 }
