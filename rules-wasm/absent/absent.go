@@ -28,8 +28,9 @@ type Absent struct {
 type state uint8
 
 const (
-	unseen state = iota
-	silent       // only series whose targets do not answer
+	unlisted state = iota
+	left           // only series that their targets no longer have
+	silent         // also some whose targets do not answer
 	here
 )
 
@@ -100,6 +101,8 @@ func (a *Absent) evalSeries(w rule.Window, out *rule.Verdicts) {
 		case !s.Ended():
 			a.roster.Here(w, s.Instance())
 			out.Healthy(s.Instance(), 0)
+		default:
+			a.roster.Left(w, s.Instance())
 		}
 	}
 }
@@ -118,6 +121,8 @@ func (a *Absent) evalGroups(w rule.Window, out *rule.Verdicts) {
 			*g = max(*g, silent)
 		case !s.Ended():
 			*g = here
+		default:
+			*g = max(*g, left)
 		}
 	}
 	for i, is := range a.groups {
@@ -128,6 +133,8 @@ func (a *Absent) evalGroups(w rule.Window, out *rule.Verdicts) {
 		case here:
 			a.roster.Here(w, groups.At(i))
 			out.Healthy(groups.At(i), 0)
+		case left:
+			a.roster.Left(w, groups.At(i))
 		}
 	}
 }
@@ -148,7 +155,7 @@ func (a *Absent) evalExpected(w rule.Window, out *rule.Verdicts) {
 func (a *Absent) spokenOf(i rule.Instance) bool {
 	groups := a.Series.GroupBy(a.By...)
 	for g := range groups.Len() {
-		if a.groups[g] != unseen && groups.At(g).ID() == i.ID() {
+		if a.groups[g] >= silent && groups.At(g).ID() == i.ID() {
 			return true
 		}
 	}

@@ -86,8 +86,23 @@ func TestAbsent(t *testing.T) {
 			series: `m{job="a",instance="1"} 1x20` + "\n" + `m{job="b",instance="1"} 1 stale _x20` + "\n" + `m{job="b",instance="2"} 1x3 stale _x20`,
 			want: map[int][]string{
 				2: {`healthy {job="a"} 0`, `healthy {job="b"} 0`},
-				4: {`healthy {job="a"} 0`},
+				4: {`healthy {job="a"} 0`, `active {job="b"} 60: last seen 2026-01-01 00:03:00 UTC`},
+				9: {`healthy {job="a"} 0`, `active {job="b"} 360: last seen 2026-01-01 00:03:00 UTC`},
 			},
+		},
+		"a group may be at a target that is silent": {
+			params:  map[string]any{"by": []string{"job"}},
+			series:  `m{job="a",instance="1"} 1x9 downx9` + "\n" + `m{job="b",instance="1"} 1x3 stale _x20`,
+			targets: `up{job="a",instance="1"} 1x9 0x9`,
+			want: map[int][]string{
+				9:  {`healthy {job="a"} 0`, `active {job="b"} 360: last seen 2026-01-01 00:03:00 UTC`},
+				12: {`unknown {job="a"}`, `unknown {job="b"}`},
+			},
+		},
+		"groups of a target that is removed are not missed": {
+			params: map[string]any{"by": []string{"job"}},
+			series: `m{job="a",instance="1"} 1x20` + "\n" + `m{job="b",instance="1"} 1x3 removedx20`,
+			want:   map[int][]string{4: {`healthy {job="a"} 0`}, 9: {`healthy {job="a"} 0`}},
 		},
 		"what is expected must be there": {
 			params: map[string]any{"by": []string{"job"}, "expect": []string{"a", "c"}},

@@ -70,6 +70,8 @@ func (d *Deadman) Eval(w rule.Window, out *rule.Verdicts) error {
 			out.Unknown(s.Instance())
 		case !s.Ended():
 			d.see(w, out, s)
+		default:
+			d.roster.Left(w, s.Instance())
 		}
 	}
 	for _, m := range d.roster.Gone(w) {

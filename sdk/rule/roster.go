@@ -8,12 +8,12 @@ import (
 )
 
 // Roster remembers who was there, with what a rule wants to know of each, and so can name those that the window no longer
-// lists. The zero value is ready. An evaluation calls Begin, then Here or Silent for every instance that it sees, then Gone
-// for the others.
+// lists. The zero value is ready. An evaluation calls Begin, then Here, Silent or Left for every instance that it sees, then
+// Gone for the others.
 //
-// An instance is gone once its target answers without it. One that leaves the window together with all series of its
-// target was taken out of the configuration or of discovery, and is forgotten at once. Targets are told apart by the
-// labels job and instance.
+// An instance that leaves the window without having been called gone was taken out of the configuration or of discovery
+// with its target, and is forgotten at once; unless another series shows that the target is still there, which happens
+// over a restart of the engine. Targets are told apart by the labels job and instance, if an instance has them.
 type Roster[T any] struct {
 	Forget time.Duration // how long one that is gone is remembered; 0: an hour
 
@@ -28,7 +28,7 @@ type Roster[T any] struct {
 
 type member[T any] struct {
 	who    Instance // by labels of its own, not by a number of the dictionary
-	target uint64   // what its target would be called, as an instance
+	target uint64   // what its target would be called, as an instance; 0 where its labels do not say
 	since  int64    // when it was there last, Unix milliseconds
 	gone   bool
 	value  T
@@ -136,10 +136,23 @@ func (r *Roster[T]) name(i Instance) Instance {
 	return Of(labels...)
 }
 
-func targetOf(labels frame.Labels) uint64 { return Of(labels.Only("job", "instance")...).id }
+func targetOf(labels frame.Labels) uint64 {
+	if labels.Get("instance") == "" {
+		return 0
+	}
+	return Of(labels.Only("job", "instance")...).id
+}
 
 // Sure tells whether an instance of which nothing is remembered is a new one, see [Memory.Sure].
 func (r *Roster[T]) Sure(w Window) bool { return r.members.Sure(w) }
+
+// Left says that an instance is gone: its target answers, or all of them do, without it.
+func (r *Roster[T]) Left(w Window, i Instance) {
+	r.members.begin(w)
+	if r.members.has(i.id) {
+		r.members.entries[r.members.index[r.members.find(i.id)]-1].value.gone = true
+	}
+}
 
 // Remembers tells whether an instance is remembered.
 func (r *Roster[T]) Remembers(i Instance) bool { return r.members.has(i.id) }
@@ -164,7 +177,7 @@ func (r *Roster[T]) Gone(w Window) []Absentee[T] {
 		m := &e.value
 		r.gone = append(r.gone, Absentee[T]{
 			Instance: m.who, Since: time.UnixMilli(m.since).UTC(), Value: &m.value,
-			Silent: !m.gone || r.presence(m.target) == silent,
+			Silent: !m.gone || r.presence(m.target) == silent || m.target == 0 && !w.Complete(),
 		})
 	}
 	return r.gone
@@ -181,7 +194,7 @@ func (r *Roster[T]) judge(m *member[T]) (keep bool) {
 	case !r.members.past.complete: // perhaps its target was not asked yet
 		return true
 	}
-	return m.gone && !r.certain // the other series of the target may have gone, too
+	return m.gone && (!r.certain || m.target == 0) // the other series of the target may have gone, too
 }
 
 func (r *Roster[T]) presence(target uint64) presence {

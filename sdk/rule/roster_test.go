@@ -44,6 +44,8 @@ func (c *census) Eval(w rule.Window, out *rule.Verdicts) error {
 				*n++
 				out.Healthy(s.Instance(), float64(*n))
 			}
+		default:
+			c.roster.Left(w, s.Instance())
 		}
 	}
 	for _, m := range c.roster.Gone(w) {
