@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"text/template"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -52,6 +53,9 @@ func (e *Engine) define(ctx context.Context, r config.Rule, loaded map[string]*w
 		Name: r.Name, Alertname: r.Alertname(), Labels: r.Labels, Annotations: r.Annotations, ExternalURL: cfg.Engine.ExternalURL,
 		For: r.For, KeepFiringFor: r.KeepFiringFor, Every: r.Every, OnMissing: r.OnMissing,
 		Shadow: r.Mode == config.ModeShadow, Limit: r.Limit,
+	}
+	if watch := e.options.World.OnTemplate; watch != nil {
+		d.OnTemplate = func(t *template.Template) { watch(r.Name, t) }
 	}
 	if r.PromQL != "" {
 		err := e.defineExpression(ctx, &d, r)

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"text/template"
+
 	"github.com/tocsinhq/tocsin/config"
 	"github.com/tocsinhq/tocsin/core/delivery"
 	"github.com/tocsinhq/tocsin/core/scrape"
@@ -25,6 +27,9 @@ type World struct {
 
 	// Offline engines neither listen nor keep their journal in a file: OnDecision is all there is of it.
 	Offline bool
+
+	// OnTemplate sees every template of every rule, see [rule.Definition]. It may be nil.
+	OnTemplate func(rule string, t *template.Template)
 
 	// Seed makes chance repeatable, such as the jitter of retries; 0: real chance.
 	Seed uint64

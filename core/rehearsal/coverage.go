@@ -13,7 +13,10 @@ import (
 // Coverage is what of a configuration tests have exercised. Everything of the configuration is named in All; what was
 // exercised, in Done.
 type Coverage struct {
-	Rules, Routes, Receivers Part
+	Rules     Part // that fired
+	Routes    Part // that took an alert that fired
+	Receivers Part // that were told
+	Branches  Part // of templates that were rendered
 }
 
 // Part is one kind of thing to be covered.
@@ -29,6 +32,14 @@ type Place struct {
 	Range config.Range
 }
 
+// String is where and what.
+func (p Place) String() string {
+	if p.Range.File == "" {
+		return p.Name
+	}
+	return p.Range.String() + ": " + p.Name
+}
+
 // Missing are the things that were not exercised.
 func (p Part) Missing() (missing []Place) {
 	for _, place := range p.All {
@@ -41,7 +52,7 @@ func (p Part) Missing() (missing []Place) {
 
 // Add adds what another test has exercised.
 func (c *Coverage) Add(other Coverage) {
-	for _, pair := range [][2]*Part{{&c.Rules, &other.Rules}, {&c.Routes, &other.Routes}, {&c.Receivers, &other.Receivers}} {
+	for _, pair := range [][2]*Part{{&c.Rules, &other.Rules}, {&c.Routes, &other.Routes}, {&c.Receivers, &other.Receivers}, {&c.Branches, &other.Branches}} {
 		mine, theirs := pair[0], pair[1]
 		if mine.Done == nil {
 			mine.Done = map[string]bool{}
@@ -67,6 +78,7 @@ func (p *play) coverage(events []Event) Coverage {
 	for _, part := range []*Part{&c.Rules, &c.Routes, &c.Receivers} {
 		part.Done = map[string]bool{}
 	}
+	c.Branches = p.branches.part()
 	for _, cfg := range p.versions {
 		one := Coverage{}
 		for _, r := range cfg.Rules {

@@ -28,11 +28,12 @@ type play struct {
 	modules  *wasm.Host
 	duration time.Duration
 
-	disk    *state.MemoryStore // as the present engine sees it
-	current *life
-	past    sync.WaitGroup // engines that were killed
-	moments []moment
-	err     error // the engine could not be started, or not be stopped
+	disk     *state.MemoryStore // as the present engine sees it
+	current  *life
+	past     sync.WaitGroup // engines that were killed
+	moments  []moment
+	branches branches
+	err      error // the engine could not be started, or not be stopped
 
 	mu     sync.Mutex
 	events []Event // guarded by mu
@@ -143,7 +144,7 @@ func (p *play) start(cfg *config.Config) error {
 				return &collector{play: p, source: s.Kind + "." + s.Name, samples: samples}, nil
 			},
 			Sender: func(n config.Notifier) (delivery.Sender, error) { return services.open(ctx, n) },
-			State:  p.disk, Modules: p.modules, Offline: true, Seed: p.test.Seed, Workers: 1,
+			State:  p.disk, Modules: p.modules, Offline: true, Seed: p.test.Seed, Workers: 1, OnTemplate: p.branches.watch,
 		},
 	})
 	if err != nil {

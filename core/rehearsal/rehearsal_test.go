@@ -85,10 +85,17 @@ func TestFaults(t *testing.T) {
 			t.Errorf("%s: %s", r.Test.Name, f)
 		}
 	}
+	want := "coverage: 1 of 2 rules fired (never: Higher); 2 of 4 routes matched (never: route at line 34, route at line 24); " +
+		"3 of 3 receivers told; 0 of 2 template branches rendered " +
+		"(never: Higher, annotation summary: else of {{if gt $value 24.0}}, Higher, annotation summary: {{if gt $value 24.0}})"
+	if diff := cmp.Diff(want, s.Coverage.String()); diff != "" {
+		t.Errorf("coverage (-want +got):\n%s", diff)
+	}
 }
 
 // The same test takes the same course, byte for byte, on however many processors.
 func TestSameSeedSameBytes(t *testing.T) {
+	const covered = "2 of 2 rules fired; 2 of 2 routes matched; 3 of 3 receivers told; 2 of 2 template branches rendered"
 	var outputs []string
 	for _, processors := range []int{1, 2, 4} {
 		before := runtime.GOMAXPROCS(processors)
@@ -99,6 +106,9 @@ func TestSameSeedSameBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 		outputs = append(outputs, text(t, s)+b.String())
+		if got := s.Coverage.String(); got != "coverage: "+covered {
+			t.Errorf("%s, want %s", got, covered)
+		}
 	}
 	for _, other := range outputs[1:] {
 		if diff := cmp.Diff(outputs[0], other); diff != "" {

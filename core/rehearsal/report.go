@@ -70,6 +70,13 @@ func (s *Suite) WriteText(w io.Writer, verbose bool) error {
 	if covered := s.Coverage.String(); covered != "" {
 		fmt.Fprintf(&b, "      %s\n", covered)
 	}
+	if verbose {
+		for _, part := range []Part{s.Coverage.Rules, s.Coverage.Routes, s.Coverage.Receivers, s.Coverage.Branches} {
+			for _, place := range part.Missing() {
+				fmt.Fprintf(&b, "      never: %s\n", place)
+			}
+		}
+	}
 	return write(w, b.String())
 }
 
@@ -94,18 +101,14 @@ func (c Coverage) String() string {
 	for _, kind := range []struct {
 		what, did string
 		part      Part
-	}{{"rules", "fired", c.Rules}, {"routes", "matched", c.Routes}, {"receivers", "told", c.Receivers}} {
+	}{{"rules", "fired", c.Rules}, {"routes", "matched", c.Routes}, {"receivers", "told", c.Receivers}, {"template branches", "rendered", c.Branches}} {
 		missing := kind.part.Missing()
 		if len(kind.part.All) == 0 {
 			continue
 		}
 		text := fmt.Sprintf("%d of %d %s %s", len(kind.part.All)-len(missing), len(kind.part.All), kind.what, kind.did)
 		if len(missing) > 0 {
-			var names []string
-			for _, place := range missing {
-				names = append(names, place.Name)
-			}
-			text += " (never: " + strings.Join(names, ", ") + ")"
+			text += " (never: " + some(missing) + ")"
 		}
 		parts = append(parts, text)
 	}
@@ -113,6 +116,19 @@ func (c Coverage) String() string {
 		return ""
 	}
 	return "coverage: " + strings.Join(parts, "; ")
+}
+
+// some names the first of many.
+func some(places []Place) string {
+	const few = 5
+	var names []string
+	for _, place := range places[:min(len(places), few)] {
+		names = append(names, place.Name)
+	}
+	if len(places) > few {
+		names = append(names, fmt.Sprintf("and %d more", len(places)-few))
+	}
+	return strings.Join(names, ", ")
 }
 
 // jsonEvent is a line of test2json, https://pkg.go.dev/cmd/test2json. Times are virtual.

@@ -78,6 +78,15 @@ func newRenderer(d *Definition) *renderer {
 	for name, text := range d.Annotations {
 		r.annotations[name] = compile("annotation "+name, text, funcs)
 	}
+	if d.OnTemplate != nil {
+		for _, texts := range []map[string]*compiled{r.labels, r.annotations} {
+			for _, c := range texts {
+				if c.template != nil && c.err == nil {
+					d.OnTemplate(c.template)
+				}
+			}
+		}
+	}
 	return r
 }
 

@@ -7,6 +7,7 @@ package rule
 
 import (
 	"context"
+	"text/template"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -31,6 +32,10 @@ type Definition struct {
 	Sources  []string      // the rule is due when each of them had a round since the last evaluation
 	Interval time.Duration // the longest interval of these sources; 0: learned from their rounds
 	Every    time.Duration // due by the clock instead, at multiples of it; 0: by Sources
+
+	// OnTemplate, if set, sees each template of the rule before it is first used, named "label x" or "annotation x", and may
+	// add to its tree: so a rehearsal finds out which branches are ever rendered.
+	OnTemplate func(t *template.Template)
 
 	Severities []string // what the numbers in verdicts mean: 1 is the first
 	Program    Program

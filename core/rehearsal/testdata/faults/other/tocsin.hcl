@@ -13,6 +13,7 @@ rule "Higher" {
   params {
     value = 20
   }
+  annotations = { summary = "{{ if gt $value 24.0 }}very {{ end }}high" }
   labels = { severity = "warning" }
 }
 
