@@ -71,10 +71,14 @@ func text(t *testing.T, s rehearsal.Suite) string {
 	return b.String()
 }
 
-func TestQuickstart(t *testing.T) {
-	s := perform(t, director(t), "../../examples/quickstart")
-	if s.Failed() || len(s.Results) < 3 {
-		t.Errorf("%d tests:\n%s", len(s.Results), text(t, s))
+func TestExamples(t *testing.T) {
+	for _, example := range []string{"quickstart", "team-routing"} {
+		t.Run(example, func(t *testing.T) {
+			s := perform(t, director(t), "../../examples/"+example)
+			if s.Failed() || len(s.Results) < 3 {
+				t.Errorf("%d tests:\n%s", len(s.Results), text(t, s))
+			}
+		})
 	}
 }
 
