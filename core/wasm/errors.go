@@ -52,6 +52,14 @@ func failed(class Class, format string, args ...any) error {
 	return &failure{class, fmt.Sprintf(format, args...)}
 }
 
+// during says what was going on when an instance failed.
+func during(what string, err error) error {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return &failure{f.class, what + ": " + f.detail}
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
 // named turns an error of an instance into one for people.
 func (m *Module) named(rule string, err error) error {
 	if f, ok := errors.AsType[*failure](err); ok {

@@ -49,6 +49,8 @@ var phases = map[string]phase{
 	abi.ExportConfigure: configuring,
 	abi.ExportSeries:    naming,
 	abi.ExportEval:      evaluating,
+	abi.ExportSnapshot:  snapshotting,
+	abi.ExportRestore:   restoring,
 	abi.ExportDrop:      dropping,
 }
 

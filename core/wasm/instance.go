@@ -24,6 +24,8 @@ const (
 	configuring
 	naming // being given the series
 	evaluating
+	snapshotting
+	restoring
 	dropping
 )
 
@@ -43,7 +45,7 @@ type instance struct {
 	fuel   counter
 	slots  [abi.Slots]slot
 	stack  [3]uint64
-	guest  struct{ buffer, configure, series, eval, drop, describe api.Function }
+	guest  struct{ buffer, configure, series, eval, snapshot, restore, drop, describe api.Function }
 
 	// The call that is running.
 	phase   phase
@@ -74,7 +76,7 @@ func caller(ctx context.Context) *instance {
 // instantiate makes an instance and runs its initialization.
 func (m *Module) instantiate(ctx context.Context) (in *instance, err error) {
 	in = &instance{module: m, memory: memory{limit: uint64(m.limits.Memory), total: &m.host.memory}, phase: initializing, budget: initFuel}
-	in.seed = seedOf(m.hash, 0)
+	in.seed = seedOf(m.Hash(), 0)
 	// Whoever asks for the instance may give up, the instance must not end with that.
 	in.ctx = context.WithValue(context.WithoutCancel(ctx), instanceKey{}, in)
 	defer func() {
@@ -100,6 +102,8 @@ func (m *Module) instantiate(ctx context.Context) (in *instance, err error) {
 	in.guest.configure = in.mod.ExportedFunction(abi.ExportConfigure)
 	in.guest.series = in.mod.ExportedFunction(abi.ExportSeries)
 	in.guest.eval = in.mod.ExportedFunction(abi.ExportEval)
+	in.guest.snapshot = in.mod.ExportedFunction(abi.ExportSnapshot)
+	in.guest.restore = in.mod.ExportedFunction(abi.ExportRestore)
 	in.guest.drop = in.mod.ExportedFunction(abi.ExportDrop)
 	in.guest.describe = in.mod.ExportedFunction(abi.ExportDescribe)
 	if start := in.mod.ExportedFunction("_initialize"); start != nil {

@@ -21,7 +21,7 @@ import (
 type Module struct {
 	host     *Host
 	name     string
-	hash     string
+	sum      [sha256.Size]byte
 	limits   Limits
 	manifest abi.Manifest
 	code     *code
@@ -47,7 +47,7 @@ type code struct {
 func (h *Host) Load(ctx context.Context, name string, wasm []byte, limits Limits) (*Module, error) {
 	limits = limits.withDefaults()
 	sum := sha256.Sum256(wasm)
-	m := &Module{host: h, name: name, hash: hex.EncodeToString(sum[:]), limits: limits}
+	m := &Module{host: h, name: name, sum: sum, limits: limits}
 	bad := func(err error) error {
 		return &Error{Class: BadModule, Module: name, Detail: err.Error()}
 	}
@@ -144,7 +144,7 @@ func CheckHash(name string, code []byte, want string) error {
 func (m *Module) Manifest() abi.Manifest { return m.manifest }
 
 // Hash is the sha256 of the module as it was given to Load, in hexadecimal.
-func (m *Module) Hash() string { return m.hash }
+func (m *Module) Hash() string { return hex.EncodeToString(m.sum[:]) }
 
 // Close gives the compiled code back. The module's rules must be closed before.
 func (m *Module) Close(ctx context.Context) error {

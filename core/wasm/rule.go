@@ -18,6 +18,7 @@ import (
 type RuleOptions struct {
 	ID     string          // stable: seeds the randomness, names the rule in logs and errors
 	Params json.RawMessage // a JSON object
+	State  []byte          // what [Rule.Snapshot] returned in an earlier run, nil for none: restored if it fits
 }
 
 // Rule is one configured rule. It is used by one goroutine at a time; rules of one instance take turns.
@@ -36,9 +37,11 @@ type Rule struct {
 	alone      bool // it failed in company once
 	closed     bool
 	configured bool // in this instance
-	first      bool // nothing was evaluated in this instance yet
+	first      bool // the rule starts afresh: nothing was restored or evaluated in this instance
+	restoring  bool // its state is being given back
 	sent       *abi.Dictionary
-	sequence   uint64
+	evaluated  uint64 // sequence of the last evaluation that succeeded
+	kept       kept
 	results    *abi.ResultDecoder
 	verdicts   []abi.Verdict
 	window     abi.Window
@@ -59,6 +62,8 @@ func (m *Module) NewRule(ctx context.Context, opts RuleOptions) (*Rule, error) {
 		return nil, &Error{Class: GuestFailed, Module: m.name, Rule: opts.ID, Detail: err.Error()}
 	}
 	r := newRule(m, opts.ID, params)
+	r.remember(opts.State)
+	r.evaluated = r.kept.sequence
 	m.mu.Lock()
 	if m.mu.closed {
 		m.mu.Unlock()
@@ -114,14 +119,17 @@ func (r *Rule) eval(ctx context.Context, dict *abi.Dictionary, w *abi.Window) (E
 	if err := r.checkWindow(w); err != nil {
 		return result, r.module.named(r.id, err)
 	}
-	r.sequence++
 	err := r.inInstance(ctx, func(in *instance) (err error) {
 		result, err = r.evaluate(in, dict, w)
 		return err
 	})
 	if err != nil {
+		if r.kept.failures++; r.kept.failures == maxStateFailures && r.kept.encoded != nil {
+			r.startAfresh(fmt.Sprintf("%d evaluations in a row failed, which may be for what it remembers: %s", maxStateFailures, err))
+		}
 		return Evaluation{}, r.module.named(r.id, err)
 	}
+	r.evaluated, r.kept.news, r.kept.failures = w.Sequence, true, 0
 	return result, nil
 }
 
@@ -183,41 +191,60 @@ func (r *Rule) inInstance(ctx context.Context, work func(*instance) error) error
 			r.in = nil
 			continue
 		}
+		r.restoring = false
 		err := r.run(in, work)
 		if err != nil {
 			in.close(ctx)
 		}
 		in.phase, in.rule = idle, nil
 		in.mu.Unlock()
-		if err != nil {
-			r.module.leave(ctx, in)
-			r.in = nil
-			r.alone = true
+		if err == nil {
+			return nil
 		}
-		return err
+		r.module.leave(ctx, in)
+		r.in = nil
+		r.alone = true
+		if !r.restoring {
+			return err
+		}
+		r.startAfresh(during("restore", err).Error()) // what it remembered brought it down: once more without
 	}
 }
 
 func (r *Rule) run(in *instance, work func(*instance) error) error {
 	if !r.configured {
-		in.begin(configuring, r, r.module.limits.Fuel)
-		in.seed, in.random = seedOf(r.id, 0), nil
-		ptr, view, err := in.buffer(abi.SlotParams, uint64(len(r.params)))
-		if err != nil {
+		if err := r.configure(in); err != nil {
 			return err
 		}
-		copy(view, r.params)
-		code, err := in.call(in.guest.configure, uint64(r.handle), uint64(ptr), uint64(len(r.params)))
-		if err == nil {
-			err = in.status(abi.ExportConfigure, code)
-		}
-		in.flush()
-		if err != nil {
-			return err
+		if r.kept.encoded != nil {
+			r.restoring = true
+			err := r.restore(in)
+			in.flush()
+			if err != nil {
+				return err
+			}
+			r.restoring = false
 		}
 		r.configured = true
 	}
 	err := work(in)
+	in.flush()
+	return err
+}
+
+// configure gives the guest the rule's parameters.
+func (r *Rule) configure(in *instance) error {
+	in.begin(configuring, r, r.module.limits.Fuel)
+	in.seed, in.random = seedOf(r.id, 0), nil
+	ptr, view, err := in.buffer(abi.SlotParams, uint64(len(r.params)))
+	if err != nil {
+		return err
+	}
+	copy(view, r.params)
+	code, err := in.call(in.guest.configure, uint64(r.handle), uint64(ptr), uint64(len(r.params)))
+	if err == nil {
+		err = in.status(abi.ExportConfigure, code)
+	}
 	in.flush()
 	return err
 }
@@ -244,7 +271,7 @@ func (r *Rule) evaluate(in *instance, dict *abi.Dictionary, w *abi.Window) (Eval
 	in.seed, in.random = seedOf(r.id, w.Sequence), nil
 	r.window = *w
 	r.window.Generation = dict.Generation
-	if r.first {
+	if r.window.Flags &^= abi.WindowFirst; r.first {
 		r.window.Flags |= abi.WindowFirst
 	}
 	naming := uint64(0)

@@ -36,6 +36,7 @@ func hostEmit(in *instance, stack []uint64) {
 func (in *instance) emit(kind int32, ptr, n uint64) int32 {
 	switch {
 	case in.phase == evaluating && kind == abi.EmitResult:
+	case in.phase == snapshotting && kind == abi.EmitState:
 	case in.phase == describing && kind == abi.EmitManifest:
 	default:
 		return abi.EmitWrongPhase
@@ -46,12 +47,20 @@ func (in *instance) emit(kind int32, ptr, n uint64) int32 {
 		return abi.EmitBadRange
 	}
 	in.parts++
-	if len(in.emitted)+len(b) > in.module.limits.EmitBytes || in.parts > maxEmitParts {
-		in.breach("emit: more than %s, or more than %d parts", bytesText(int64(in.module.limits.EmitBytes)), maxEmitParts)
+	if most := in.maxEmit(); len(in.emitted)+len(b) > most || in.parts > maxEmitParts {
+		in.breach("emit: more than %s, or more than %d parts", bytesText(int64(most)), maxEmitParts)
 		return abi.EmitTooMuch
 	}
 	in.emitted = append(in.emitted, b...)
 	return abi.EmitOK
+}
+
+// maxEmit is how many bytes the guest may emit in all.
+func (in *instance) maxEmit() int {
+	if in.phase == snapshotting {
+		return in.module.maxState()
+	}
+	return in.module.limits.EmitBytes
 }
 
 // breach notes that the contract was broken: a result with a piece missing must not pass for one.
@@ -139,7 +148,7 @@ func hostInfo(in *instance, stack []uint64) {
 	case abi.InfoMinor:
 		stack[0] = abi.Minor
 	case abi.InfoMaxEmit:
-		stack[0] = uint64(limits.EmitBytes)
+		stack[0] = uint64(in.maxEmit())
 	case abi.InfoMaxAlerts:
 		stack[0] = uint64(limits.Alerts)
 	case abi.InfoMemoryCap:

@@ -18,6 +18,7 @@ func (r *Rule) pair() {
 	r.alone = true
 	r.twin = newRule(r.module, r.id, r.params)
 	r.twin.handle, r.twin.alone, r.twin.logger = r.handle, true, r.logger.Output(io.Discard)
+	r.twin.kept, r.twin.evaluated = r.kept, r.evaluated
 }
 
 // verified evaluates the rule and its twin. The result is that of the rule.
@@ -31,9 +32,15 @@ func (r *Rule) verified(ctx context.Context, evaluate func(context.Context, *Rul
 	if difference == "" {
 		return result, err
 	}
+	return Evaluation{}, r.disagree(ctx, difference)
+}
+
+// disagree gives both instances up and says what they differ in.
+func (r *Rule) disagree(ctx context.Context, difference string) error {
 	r.abandon(ctx)
 	r.twin.abandon(ctx)
-	return Evaluation{}, r.module.named(r.id, failed(NotDeterministic, "not deterministic: two instances that were given the same disagree: %s", difference))
+	r.twin.kept = r.kept // from here on they are given the same again
+	return r.module.named(r.id, failed(NotDeterministic, "not deterministic: two instances that were given the same disagree: %s", difference))
 }
 
 // differs says in what two evaluations differ, "" for nothing.

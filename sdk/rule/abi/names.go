@@ -33,6 +33,10 @@ const (
 	Slots
 )
 
+// UIDScheme numbers the way in which series and groups are named in what rules remember: 1 is the hash of their labels,
+// see frame.Labels.Hash.
+const UIDScheme = 1
+
 // MaxStateBytes is the most that a rule's state may have, and what it may have where the manifest does not say.
 const MaxStateBytes = 1 << 20
 
