@@ -68,6 +68,7 @@ type Engine struct {
 	plugins  *pluginhost.Host
 	windows  *window.Store
 	wasm     *wasm.Host
+	states   *ruleStates
 	promql   *query.Engine
 	rules    *rule.Manager
 	routes   route.Input // how it is decided who hears of what; alerts and time come with each decision
@@ -139,6 +140,10 @@ func (e *Engine) openState(context.Context) error {
 	if e.alerts, err = alert.OpenStore(e.state); err != nil {
 		return fmt.Errorf("load alerts: %w", err)
 	}
+	if e.states, err = openRuleStates(e.state, e.logger); err != nil {
+		return err
+	}
+	e.opened.push("what rules remember", func(context.Context) error { return e.states.flush() })
 	e.openIntake()
 	return e.openSilences()
 }
@@ -244,6 +249,7 @@ func (e *Engine) Start(context.Context) error {
 		e.routing.Wait()
 		return nil
 	})
+	e.states.prune()
 	if err := e.rules.Start(e.definitions); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ type program struct {
 	view   *window.View
 	rule   *wasm.Rule
 	inputs []string // names, for people; "" for an optional input that is not configured
+	memory *memory  // nil: the module keeps no state
 
 	window     abi.Window // as it was read last
 	dictionary *abi.Dictionary
@@ -73,12 +74,18 @@ func (p *program) judge(ctx context.Context, result *rule.Evaluation) error {
 	if err != nil {
 		return err
 	}
+	if p.memory != nil && !verdict.NoVerdict {
+		p.memory.evaluated(ctx, time.UnixMilli(p.window.Time), verdict.Verdicts)
+	}
 	result.Verdicts, result.NoVerdict, result.Fuel = verdict.Verdicts, verdict.NoVerdict, verdict.Fuel
 	return nil
 }
 
-// Close ends the demand on the window and gives the module's memory back.
+// Close keeps what the rule remembers, ends the demand on the window and gives the module's memory back.
 func (p *program) Close(ctx context.Context) error {
+	if p.memory != nil {
+		p.memory.snapshot(ctx, false)
+	}
 	p.view.Close()
 	return p.rule.Close(ctx)
 }

@@ -124,11 +124,18 @@ func (e *Engine) programOf(ctx context.Context, r config.Rule, module *wasm.Modu
 }
 
 func (e *Engine) bindProgram(ctx context.Context, module *wasm.Module, options wasm.RuleOptions, queries []window.Query, names []string) (*program, error) {
+	if module.Stateful() {
+		options.State = e.states.take(options.ID)
+	}
 	judge, err := module.NewRule(ctx, options)
 	if err != nil {
 		return nil, err
 	}
 	p := &program{view: e.windows.Bind(queries), rule: judge, inputs: names}
+	if module.Stateful() {
+		p.memory = &memory{name: options.ID, rule: judge, states: e.states, logger: e.logger, kept: options.State}
+		p.window.Sequence = judge.Sequence()
+	}
 	e.opened.push("rule "+options.ID, p.Close)
 	return p, nil
 }

@@ -57,15 +57,22 @@ func (t *Threshold) Configure() error {
 // State describes what survives a restart: what instances were.
 func (*Threshold) State() rule.StateInfo { return rule.StateInfo{Version: 1} }
 
-// Snapshot writes it.
+// Snapshot writes it: nothing, where each evaluation is judged by itself.
 func (t *Threshold) Snapshot(w *rule.StateWriter) {
-	t.trigger.Save(w)
-	t.tally.Save(w)
+	switch {
+	case t.Of > 1:
+		t.tally.Save(w)
+	case t.Clear != nil:
+		t.trigger.Save(w)
+	}
 }
 
-// Restore reads it.
+// Restore reads it. The parameters are those of the snapshot.
 func (t *Threshold) Restore(r *rule.StateReader) error {
-	return errors.Join(t.trigger.Load(r), t.tally.Load(r))
+	if t.Of > 1 {
+		return t.tally.Load(r)
+	}
+	return t.trigger.Load(r)
 }
 
 // Eval gives one verdict a series or group. Its value is what was compared. A series whose target did not answer is

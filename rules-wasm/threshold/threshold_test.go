@@ -144,13 +144,15 @@ func TestMajority(t *testing.T) {
 func TestHysteresis(t *testing.T) {
 	const series = `m{a="1"} 85 95 85 _ 79 85 95`
 	tests := map[string]struct {
-		from int // the first evaluation
-		want []string
+		from    int                          // the first evaluation
+		between map[int]func(*ruletest.Test) // before that evaluation
+		want    []string
 	}{
-		// Only what the module has seen itself it knows. The engine keeps the state it has while told "unknown".
-		"from the start":   {0, []string{"unknown", "active", "active", "active", "healthy", "healthy", "active"}},
-		"after a restart":  {2, []string{"unknown", "unknown", "healthy", "healthy", "active"}},
-		"while it is over": {1, []string{"active", "active", "active", "healthy", "healthy", "active"}},
+		// What the module does not know it says so: the engine keeps the state it has.
+		"from the start":     {want: []string{"unknown", "active", "active", "active", "healthy", "healthy", "active"}},
+		"while it is over":   {from: 1, want: []string{"active", "active", "active", "healthy", "healthy", "active"}},
+		"over a restart":     {between: map[int]func(*ruletest.Test){2: (*ruletest.Test).Restart, 5: (*ruletest.Test).Restart}, want: []string{"unknown", "active", "active", "active", "healthy", "healthy", "active"}},
+		"with its mind lost": {between: map[int]func(*ruletest.Test){2: (*ruletest.Test).Forget}, want: []string{"unknown", "active", "unknown", "unknown", "healthy", "healthy", "active"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -160,6 +162,9 @@ func TestHysteresis(t *testing.T) {
 			})
 			var got []string
 			for i := range len(tt.want) {
+				if between := tt.between[i]; between != nil {
+					between(test)
+				}
 				line := test.At(time.Duration(tt.from+i) * 15 * time.Second)
 				got = append(got, strings.Fields(line[0])[0])
 			}
