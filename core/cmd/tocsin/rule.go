@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/tocsinhq/tocsin/core/wasm"
 	"github.com/tocsinhq/tocsin/core/wasm/pack"
 )
 
@@ -52,14 +53,22 @@ func ruleBuildCommand() *cli.Command {
 	}
 }
 
-// moduleArgument reads the module that a command was given, and a name to speak of it.
-func moduleArgument(cmd *cli.Command) (name string, code []byte, err error) {
+// withModule reads the module that a command was given, and makes a host for it.
+func withModule(ctx context.Context, cmd *cli.Command, do func(host *wasm.Host, name string, code []byte) error) error {
 	if cmd.Args().Len() != 1 {
-		return "", nil, fmt.Errorf("which module? Usage: tocsin rule %s FILE", cmd.Name)
+		return fmt.Errorf("which module? Usage: tocsin rule %s FILE", cmd.Name)
 	}
 	path := cmd.Args().First()
-	code, err = os.ReadFile(path)
-	return filepath.Base(path), code, err
+	code, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	host, err := moduleHost(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = host.Close(context.WithoutCancel(ctx)) }() // the process ends
+	return do(host, filepath.Base(path), code)
 }
 
 // outputFlag chooses between text for people and JSON for programs.

@@ -29,10 +29,6 @@ func ruleBenchCommand() *cli.Command {
 			paramsFlag(), outputFlag(),
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			name, code, err := moduleArgument(cmd)
-			if err != nil {
-				return err
-			}
 			b := bench{
 				Series: cmd.Int("series"), Samples: cmd.Int("samples"), spend: cmd.Duration("time"),
 				params: json.RawMessage(cmd.String("params")),
@@ -40,16 +36,13 @@ func ruleBenchCommand() *cli.Command {
 			if b.Series < 1 || b.Samples < 1 || b.spend <= 0 {
 				return errors.New("series, samples and time must be positive")
 			}
-			host, err := moduleHost(ctx)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = host.Close(context.WithoutCancel(ctx)) }() // the process ends
-			b.Engine = host.Engine()
-			if err := b.run(ctx, host, name, code); err != nil {
-				return err
-			}
-			return printAs(cmd, &b, b.write)
+			return withModule(ctx, cmd, func(host *wasm.Host, name string, code []byte) error {
+				b.Engine = host.Engine()
+				if err := b.run(ctx, host, name, code); err != nil {
+					return err
+				}
+				return printAs(cmd, &b, b.write)
+			})
 		},
 	}
 }

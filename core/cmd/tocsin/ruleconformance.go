@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/tocsinhq/tocsin/core/wasm"
 	"github.com/tocsinhq/tocsin/core/wasm/conformance"
 )
 
@@ -21,21 +22,14 @@ func ruleConformanceCommand() *cli.Command {
 			"Example:\n  tocsin rule conformance hot.wasm",
 		Flags: []cli.Flag{paramsFlag(), outputFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			name, code, err := moduleArgument(cmd)
-			if err != nil {
+			return withModule(ctx, cmd, func(host *wasm.Host, name string, code []byte) error {
+				results := conformance.Run(ctx, host, name, code, conformance.Options{Params: json.RawMessage(cmd.String("params"))})
+				err := printAs(cmd, results, func(w io.Writer) error { return writeResults(w, results) })
+				if err == nil && conformance.Failed(results) {
+					return errReported
+				}
 				return err
-			}
-			host, err := moduleHost(ctx)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = host.Close(context.WithoutCancel(ctx)) }() // the process ends
-			results := conformance.Run(ctx, host, name, code, conformance.Options{Params: json.RawMessage(cmd.String("params"))})
-			err = printAs(cmd, results, func(w io.Writer) error { return writeResults(w, results) })
-			if err == nil && conformance.Failed(results) {
-				return errReported
-			}
-			return err
+			})
 		},
 	}
 }

@@ -23,20 +23,13 @@ func ruleInspectCommand() *cli.Command {
 			"Example:\n  tocsin rule inspect -o json hot.wasm",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			name, code, err := moduleArgument(cmd)
-			if err != nil {
-				return err
-			}
-			host, err := moduleHost(ctx)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = host.Close(context.WithoutCancel(ctx)) }() // the process ends
-			i, err := host.Inspect(ctx, name, code)
-			if err != nil {
-				return err
-			}
-			return printAs(cmd, i, func(w io.Writer) error { return writeInspection(w, &i) })
+			return withModule(ctx, cmd, func(host *wasm.Host, name string, code []byte) error {
+				i, err := host.Inspect(ctx, name, code)
+				if err != nil {
+					return err
+				}
+				return printAs(cmd, i, func(w io.Writer) error { return writeInspection(w, &i) })
+			})
 		},
 	}
 }
