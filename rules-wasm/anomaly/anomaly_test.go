@@ -82,6 +82,13 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
+func TestDoesNotAllocate(t *testing.T) {
+	test := ruletest.New(t, new(Anomaly), options(map[string]any{"min_samples": 2}, `m{i="1"} 5x70`))
+	if n := test.Allocs(time.Hour); n > 0 {
+		t.Errorf("%v allocations an evaluation", n)
+	}
+}
+
 func TestInSandbox(t *testing.T) {
 	var at []time.Duration
 	for minute := range 45 {

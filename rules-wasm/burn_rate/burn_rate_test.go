@@ -112,6 +112,13 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
+func TestDoesNotAllocate(t *testing.T) {
+	test := ruletest.New(t, new(BurnRate), ruletest.Options{Params: map[string]any{"objective": 0.9, "by": []string{"instance"}}, Interval: time.Minute, Inputs: map[string]ruletest.Input{"fast": {Series: `m{job="a",instance="1"} 5+1x70` + "\n" + `m{job="a",instance="2"} 5+1x70`}}})
+	if n := test.Allocs(time.Hour); n > 0 {
+		t.Errorf("%v allocations an evaluation", n)
+	}
+}
+
 func TestInSandbox(t *testing.T) {
 	guesttest.Compare(t, new(BurnRate), ruletest.Options{
 		Params:   map[string]any{"objective": 0.999, "by": []string{"service"}, "min_events": 10},

@@ -82,6 +82,13 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
+func TestDoesNotAllocate(t *testing.T) {
+	test := ruletest.New(t, new(Change), ruletest.Options{Params: map[string]any{"below": 0.5, "as": "counter"}, Interval: time.Minute, Inputs: map[string]ruletest.Input{"series": {Series: `m{job="a",instance="1"} 5+1x70` + "\n" + `m{job="a",instance="2"} 5+1x70`}}})
+	if n := test.Allocs(time.Hour); n > 0 {
+		t.Errorf("%v allocations an evaluation", n)
+	}
+}
+
 func TestInSandbox(t *testing.T) {
 	guesttest.Compare(t, new(Change), ruletest.Options{
 		Params: map[string]any{"below": 0.5, "above": 2, "as": "counter", "by": []string{"site"}}, Interval: time.Minute,

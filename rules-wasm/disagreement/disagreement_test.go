@@ -85,6 +85,13 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
+func TestDoesNotAllocate(t *testing.T) {
+	test := ruletest.New(t, new(Disagreement), ruletest.Options{Params: map[string]any{"min_fleet": 3}, Interval: time.Minute, Inputs: map[string]ruletest.Input{"series": {Series: `m{job="a",instance="1"} 5x70` + "\n" + `m{job="a",instance="2"} 5x70` + "\n" + `m{i="3"} 5x70`}}})
+	if n := test.Allocs(time.Hour); n > 0 {
+		t.Errorf("%v allocations an evaluation", n)
+	}
+}
+
 func TestInSandbox(t *testing.T) {
 	guesttest.Compare(t, new(Disagreement), ruletest.Options{
 		Params: map[string]any{"by": []string{"app"}}, Inputs: map[string]ruletest.Input{"series": {Series: pods}},

@@ -75,6 +75,13 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
+func TestDoesNotAllocate(t *testing.T) {
+	test := ruletest.New(t, new(Flapping), ruletest.Options{Params: map[string]any{}, Interval: time.Minute, Inputs: map[string]ruletest.Input{"series": {Series: `m{job="a",instance="1"} 5x70` + "\n" + `m{job="a",instance="2"} 5x70`}}})
+	if n := test.Allocs(time.Hour); n > 0 {
+		t.Errorf("%v allocations an evaluation", n)
+	}
+}
+
 func TestInSandbox(t *testing.T) {
 	guesttest.Compare(t, new(Flapping), ruletest.Options{
 		Params: map[string]any{"changes": 4}, Interval: time.Minute,

@@ -90,6 +90,13 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
+func TestDoesNotAllocate(t *testing.T) {
+	test := ruletest.New(t, new(Latency), ruletest.Options{Params: map[string]any{"threshold": 5, "by": []string{"site"}}, Interval: time.Minute, Inputs: map[string]ruletest.Input{"buckets": {Series: `h_bucket{site="a",le="1"} 0+90x70` + "\n" + `h_bucket{site="a",le="+Inf"} 0+90x70`}}})
+	if n := test.Allocs(time.Hour); n > 0 {
+		t.Errorf("%v allocations an evaluation", n)
+	}
+}
+
 func TestInSandbox(t *testing.T) {
 	guesttest.Compare(t, new(Latency), ruletest.Options{
 		Params: map[string]any{"by": []string{"site"}, "threshold": 0.5}, Inputs: map[string]ruletest.Input{"buckets": {Series: web}},

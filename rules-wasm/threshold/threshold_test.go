@@ -197,6 +197,13 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
+func TestDoesNotAllocate(t *testing.T) {
+	test := ruletest.New(t, new(Threshold), ruletest.Options{Params: map[string]any{"value": 100, "clear": 50, "aggregate": "sum", "by": []string{"job"}}, Interval: time.Minute, Inputs: map[string]ruletest.Input{"series": {Series: `m{job="a",instance="1"} 5+1x70` + "\n" + `m{job="a",instance="2"} 5+1x70`}, "total": {Series: `n{job="a",instance="1"} 100x70`}}})
+	if n := test.Allocs(time.Hour); n > 0 {
+		t.Errorf("%v allocations an evaluation", n)
+	}
+}
+
 func TestInSandbox(t *testing.T) {
 	var at []time.Duration
 	for i := range 12 {

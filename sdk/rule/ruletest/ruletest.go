@@ -174,5 +174,23 @@ func (x *Test) Verdicts(offset time.Duration) ([]abi.Verdict, bool) {
 	return verdicts, true
 }
 
+// Allocs is how often an evaluation of the window at that time allocates memory, once it was evaluated before: 0 for a
+// rule that keeps what it needs.
+func (x *Test) Allocs(offset time.Duration) float64 {
+	x.t.Helper()
+	w, err := x.windows.At(offset)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	block := make([]byte, abi.WindowSize(w))
+	abi.PutWindow(block, w)
+	return testing.AllocsPerRun(20, func() {
+		if _, err := x.session.Eval(block); err != nil {
+			x.t.Fatal(err)
+		}
+		x.session.Result()
+	})
+}
+
 // Session is the rule as a guest runs it, for tests that hand it blocks of their own.
 func (x *Test) Session() *rule.Session { return x.session }

@@ -166,7 +166,7 @@ func (in *input) add(out *abi.Input, cut samples) error {
 	return nil
 }
 
-// Lines writes verdicts down, one a line, in the order of the rule: active {endpoint="/api"} 0.25
+// Lines writes verdicts down, one a line, in the order of the rule, like active {endpoint="/api"} 0.25 and the text.
 func Lines(verdicts []abi.Verdict) []string {
 	lines := []string{}
 	for _, v := range verdicts {
