@@ -2,7 +2,6 @@ package wasm_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -97,8 +96,7 @@ func result(change func(b []byte)) []byte {
 	w.Add(0, abi.Healthy, 1)
 	w.Label("zone", "eu")
 	w.Text("all is well")
-	parts := w.Parts()
-	b := slices.Concat(parts[:]...)
+	b := w.Block()
 	if change != nil {
 		change(b)
 	}

@@ -374,8 +374,7 @@ func twice() []byte {
 	var w abi.ResultWriter
 	w.Add(0, abi.Healthy, 1)
 	w.Add(0, abi.Active, 1)
-	parts := w.Parts()
-	return slices.Concat(parts[:]...)
+	return w.Block()
 }
 
 func TestS10BadBuffer(t *testing.T) {

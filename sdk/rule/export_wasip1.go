@@ -96,13 +96,8 @@ func exportEval(rule, ptr, size int32) (status int32) {
 	if s.Dropped() > 0 {
 		Log(LevelWarn, typeName(s.rule)+": too many verdicts, the last ones were dropped")
 	}
-	for _, part := range s.Result() {
-		if len(part) == 0 {
-			continue
-		}
-		if hostEmit(abi.EmitResult, unsafe.Pointer(&part[0]), uint32(len(part))) != abi.EmitOK {
-			return fail(abi.Internal, "the result was refused")
-		}
+	if result := s.Result(); hostEmit(abi.EmitResult, unsafe.Pointer(&result[0]), uint32(len(result))) != abi.EmitOK {
+		return fail(abi.Internal, "the result was refused")
 	}
 	return int32(abi.OK)
 }

@@ -86,8 +86,8 @@ func (s *Session) Eval(block []byte) (abi.StatusCode, error) {
 	return abi.OK, nil
 }
 
-// Result is what the last Eval said, as a block in parts. Call it once for each Eval.
-func (s *Session) Result() [4][]byte { return s.out.w.Parts() }
+// Result is what the last Eval said, as a block that is valid until the next one. Call it once for each Eval.
+func (s *Session) Result() []byte { return s.out.w.Block() }
 
 // Dropped is how many verdicts of the last Eval were too many.
 func (s *Session) Dropped() int { return s.out.dropped }

@@ -1,7 +1,6 @@
 package abi_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"math"
 	"slices"
@@ -197,8 +196,7 @@ func write(build func(w *abi.ResultWriter)) []byte {
 		w.Reset()
 		build(&w)
 	}
-	parts := w.Parts()
-	return bytes.Join(parts[:], nil)
+	return w.Block()
 }
 
 func TestResultRoundTrip(t *testing.T) {

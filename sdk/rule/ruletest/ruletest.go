@@ -166,8 +166,7 @@ func (x *Test) Verdicts(offset time.Duration) ([]abi.Verdict, bool) {
 	if status == abi.NoVerdict {
 		return nil, false
 	}
-	parts := x.session.Result()
-	verdicts, err := x.decoder.Decode(bytes.Join(parts[:], nil), x.windows.Dictionary(), nil)
+	verdicts, err := x.decoder.Decode(x.session.Result(), x.windows.Dictionary(), nil)
 	if err != nil {
 		x.t.Fatal(err)
 	}

@@ -45,15 +45,11 @@ func exportEval(rule, ptr, size int32) int32 {
 	if s.table == nil && has("eager") {
 		return int32(abi.OK)
 	}
-	code, parts := eval(s, view(ptr, size), hostInfo(abi.InfoMaxAlerts), hostInfo(abi.InfoMaxEmit))
+	code, result := eval(s, view(ptr, size), hostInfo(abi.InfoMaxAlerts), hostInfo(abi.InfoMaxEmit))
 	if code != abi.OK {
 		return int32(code)
 	}
-	for _, part := range parts {
-		if len(part) > 0 {
-			hostEmit(abi.EmitResult, unsafe.Pointer(&part[0]), uint32(len(part)))
-		}
-	}
+	hostEmit(abi.EmitResult, unsafe.Pointer(&result[0]), uint32(len(result)))
 	return int32(code)
 }
 

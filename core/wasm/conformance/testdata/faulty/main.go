@@ -111,22 +111,22 @@ func series(s *session, block []byte) abi.StatusCode {
 	return abi.OK
 }
 
-func eval(s *session, block []byte, maxAlerts, maxBytes int64) (abi.StatusCode, [4][]byte) {
+func eval(s *session, block []byte, maxAlerts, maxBytes int64) (abi.StatusCode, []byte) {
 	var w abi.Window
 	var out abi.ResultWriter
 	err := abi.DecodeWindow(block, &w)
 	switch {
 	case has("status"):
-		return 7, out.Parts()
+		return 7, out.Block()
 	case err != nil && has("loop"):
 		for err != nil { //nolint:revive // what it is for
 		}
 	case err != nil && has("window"):
-		return abi.OK, out.Parts()
+		return abi.OK, out.Block()
 	case err != nil, len(w.Inputs) != 1, block[6] != 64 && has("header"), len(w.Inputs[0].Series) == 0 && has("empty"):
-		return abi.BadInput, out.Parts()
+		return abi.BadInput, out.Block()
 	case s.table == nil, s.table.Generation != w.Generation && !has("stale"):
-		return abi.BadInput, out.Parts()
+		return abi.BadInput, out.Block()
 	}
 	if has("leak") {
 		leaked = append(leaked, make([]byte, 4<<10))
@@ -156,14 +156,14 @@ func eval(s *session, block []byte, maxAlerts, maxBytes int64) (abi.StatusCode, 
 		}
 		out.Text(strconv.Itoa(s.counts[key]))
 	}
-	parts := out.Parts()
-	if total := len(parts[0]) + len(parts[1]) + len(parts[3]); int64(total) > maxBytes && !has("large") {
-		return abi.Internal, parts
+	result := out.Block()
+	if int64(len(result)) > maxBytes && !has("large") {
+		return abi.Internal, result
 	}
-	if has("twins") {
-		parts[1][5] = fault[31] // the severity
+	if has("twins") && out.Len() > 0 {
+		result[32+5] = fault[31] // the severity of the first verdict
 	}
-	return abi.OK, parts
+	return abi.OK, result
 }
 
 func drop(handle int32) {
