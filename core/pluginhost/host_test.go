@@ -80,7 +80,8 @@ func TestNotifier(t *testing.T) {
 	if _, err := n.Send(t.Context(), notifier.Notification{Note: "exit"}); !errors.Is(err, ErrUnavailable) || !errors.Is(err, ErrInterrupted) {
 		t.Errorf("a crash during the call: got %v", err)
 	}
-	if _, err := n.Send(t.Context(), notifier.Notification{}); err != nil && (!errors.Is(err, ErrUnavailable) || errors.Is(err, ErrInterrupted)) {
+	// It may find the connection as it is being closed: whether the call had begun cannot be told then.
+	if _, err := n.Send(t.Context(), notifier.Notification{}); err != nil && !errors.Is(err, ErrUnavailable) {
 		t.Errorf("a call after the crash: got %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
