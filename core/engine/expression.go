@@ -16,7 +16,7 @@ type expression struct{ rule *query.Rule }
 func (x expression) Eval(ctx context.Context, at time.Time) (rule.Evaluation, error) {
 	r, err := x.rule.Eval(ctx, at)
 	return rule.Evaluation{
-		Verdicts: r.Verdicts, Complete: r.Complete, Empty: r.Empty, Missing: r.Missing, Young: r.Young,
+		Verdicts: r.Verdicts, Complete: r.Complete, Empty: r.Empty, Left: r.Left, Missing: r.Missing, Young: r.Young,
 	}, err
 }
 

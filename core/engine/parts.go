@@ -40,7 +40,7 @@ func (ps parts) Eval(ctx context.Context, at time.Time) (rule.Evaluation, error)
 	heard := make([]bool, len(ps))
 	for i, p := range ps {
 		seen[i] = p.read(at)
-		heard[i] = p.sees()
+		heard[i] = p.sees() || seen[i].Left
 	}
 	if !slices.Contains(heard, true) {
 		heard[len(ps)-1] = true
@@ -82,7 +82,7 @@ func (m *merging) add(name string, ev *rule.Evaluation, heard bool) {
 	if !heard {
 		return
 	}
-	m.Empty, m.NoVerdict = m.Empty || ev.Empty, m.NoVerdict || ev.NoVerdict
+	m.Empty, m.NoVerdict, m.Left = m.Empty || ev.Empty, m.NoVerdict || ev.NoVerdict, m.Left || ev.Left
 	for _, v := range ev.Verdicts {
 		m.verdict(name, v)
 	}

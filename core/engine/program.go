@@ -47,6 +47,9 @@ func (p *program) read(at time.Time) rule.Evaluation {
 		case in.TargetsAnswered < in.TargetsExpected:
 			result.Complete = false
 			missing = append(missing, fmt.Sprintf("input %s: %d of %d targets did not answer", p.inputs[i], in.TargetsExpected-in.TargetsAnswered, in.TargetsExpected))
+		case len(in.Series) == 0 && p.view.Left(i):
+			result.Left = true
+			continue
 		case len(in.Series) == 0:
 			missing = append(missing, fmt.Sprintf("input %s matches no series", p.inputs[i]))
 		}
@@ -77,7 +80,8 @@ func (p *program) judge(ctx context.Context, result *rule.Evaluation) error {
 	if p.memory != nil && !verdict.NoVerdict {
 		p.memory.evaluated(ctx, time.UnixMilli(p.window.Time), verdict.Verdicts)
 	}
-	result.Verdicts, result.NoVerdict, result.Fuel = verdict.Verdicts, verdict.NoVerdict, verdict.Fuel
+	// What was taken away needs no judgement.
+	result.Verdicts, result.NoVerdict, result.Fuel = verdict.Verdicts, verdict.NoVerdict && !result.Left, verdict.Fuel
 	return nil
 }
 

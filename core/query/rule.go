@@ -38,6 +38,7 @@ type Result struct {
 	Verdicts []abi.Verdict // one for each element of the result, all active
 	Complete bool          // all targets of all selectors answered
 	Empty    bool          // no selector matches any series, those apart that only absent functions read
+	Left     bool          // all targets that had series of a selector were taken away
 	Missing  string        // what is missing, for people; "" when nothing is
 	Young    string        // how far the windows reach back while the expression reads further, for people; then ""
 }
@@ -110,7 +111,11 @@ func (r *Rule) coverage(at time.Time) Result {
 			continue
 		}
 		needed++
-		if len(in.Series) == 0 {
+		switch {
+		case len(in.Series) > 0:
+		case r.view.Left(i):
+			result.Left = true
+		default:
 			empty++
 		}
 	}

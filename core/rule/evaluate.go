@@ -28,6 +28,7 @@ type outcome struct {
 	err     error
 	missing string // what could not be seen
 	young   string // how much of the past could not be seen yet
+	left    bool   // targets of an input were taken away, all of them
 	changed bool   // those who act on alerts should look again
 	stopped bool   // the manager stops: nothing was judged
 }
@@ -47,7 +48,7 @@ func (m *Manager) evaluate(j job) (o outcome) {
 			o.err = err
 		}
 	}
-	o.missing, o.young = missing(ev, o.err), ev.Young
+	o.missing, o.young, o.left = missing(ev, o.err), ev.Young, ev.Left
 	m.tellRule(j, &o)
 	m.tellAmbiguous(j, ev.Ambiguous)
 	o.changed = m.move(j, observed, &o)
@@ -222,6 +223,8 @@ func (j job) leftOut(o *outcome) observation {
 	switch {
 	case o.missing == "" && o.young != "": // after a start: what was seen of an instance before may still count
 		ob.reason = o.young
+	case o.missing == "" && o.left:
+		ob.evidence, ob.reason = healthy, "the rule does not name it any more: targets were taken away"
 	case o.missing == "":
 		ob.evidence, ob.reason = healthy, "the rule does not name it any more, and all targets answered"
 	case o.err != nil: // a choice about missing data is none about broken rules

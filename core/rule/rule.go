@@ -61,6 +61,7 @@ type Evaluation struct {
 	Verdicts  []abi.Verdict
 	Complete  bool   // all targets answered
 	Empty     bool   // an input matched no series at all
+	Left      bool   // all targets that had series of an input were taken away: nothing is missing, and there is nothing to judge
 	NoVerdict bool   // not enough data to judge
 	Missing   string // what is missing, for people
 	Young     string // how much less of the past the program saw than it asks for, though nothing is missing; "" once it saw all

@@ -83,6 +83,38 @@ func TestTargetsComeAndGo(t *testing.T) {
 	})
 }
 
+// As long as somebody who finds targets was not heard of, rules have a target to wait for. An empty answer is one.
+func TestRulesWaitForWhatIsNotFoundYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		first, second := make(finder), make(finder)
+		src := Source{Name: "http.gw", Version: "1", Job: "gw", Collector: collector(good), Interval: 10 * time.Second, Discoveries: []Discovery{first, second}}
+		b.start(t, src)
+		unheard := func(when string, want bool) {
+			t.Helper()
+			pass(time.Second)
+			if got := !b.windows[""].closed; got != want {
+				t.Errorf("%s: rules wait %v, want %v", when, got, want)
+			}
+		}
+		unheard("at first", true)
+		first <- nil
+		unheard("when one was heard of", true)
+		second <- []source.Group{{Targets: at("a:1")}}
+		unheard("when both were", false)
+		src.Version = "2"
+		if err := b.Apply([]Source{src}); err != nil {
+			t.Fatal(err)
+		}
+		unheard("after the source changed", true)
+		if err := b.Apply(nil); err != nil {
+			t.Fatal(err)
+		}
+		unheard("after it was removed", false)
+		b.halt(t)
+	})
+}
+
 func TestRoundsGoOnWithoutTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()

@@ -2,12 +2,14 @@ package scrape
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/tocsinhq/tocsin/sdk/frame"
 	"github.com/tocsinhq/tocsin/sdk/source"
 )
 
@@ -30,17 +32,29 @@ type schedule struct {
 		idle    *runner // ends slots while there is no target, so that the source's rules are evaluated all the same
 		closed  bool
 	}
+
+	// unheard stands for the targets that are not known yet, so that rules wait for them as for one that does not answer:
+	// as long as somebody who finds targets was not heard of. nil: all were. Guarded by mu
+	unheard Windows
 }
 
 // idleTarget takes part in the rounds of a source without targets. No target has an empty name.
 const idleTarget = ""
 
-// open begins to collect for a source.
-func (m *Manager) open(src Source) *schedule {
+// prepare has rules wait for a source that nothing collects for yet.
+func (m *Manager) prepare(src Source) *schedule {
 	if src.Timeout == 0 || src.Timeout > src.Interval {
 		src.Timeout = src.Interval
 	}
 	s := &schedule{manager: m, source: src, logger: m.options.Logger.With().Str("source", src.Name).Logger()}
+	s.mu.found = make([][]source.Group, 1+len(src.Discoveries))
+	s.unheard = m.options.Open(src.fixedLabels(), src.Interval)
+	return s
+}
+
+// open begins to collect.
+func (s *schedule) open() {
+	m, src := s.manager, &s.source
 	s.stop, s.stopNow = context.WithCancel(m.stop)
 	s.rounds = newRounds(func(at time.Time) {
 		if m.options.OnRound != nil {
@@ -48,14 +62,12 @@ func (m *Manager) open(src Source) *schedule {
 		}
 	})
 	s.running.Go(s.rounds.run)
-	s.mu.found = make([][]source.Group, 1+len(src.Discoveries))
 	s.announce(0, configured(src.Targets))
 	for i, d := range src.Discoveries {
 		s.running.Go(func() {
 			d.Run(s.stop, func(groups []source.Group) { s.announce(1+i, groups) })
 		})
 	}
-	return s
 }
 
 // configured makes a group of the targets of a configuration.
@@ -74,10 +86,31 @@ func (s *schedule) announce(who int, groups []source.Group) {
 	if s.mu.closed {
 		return
 	}
-	s.mu.found[who] = slices.Clone(groups)
+	s.mu.found[who] = append([]source.Group{}, groups...)
 	wanted, dropped := s.source.resolve(slices.Concat(s.mu.found...))
 	s.tellDropped(dropped)
 	s.apply(wanted)
+	if !slices.ContainsFunc(s.mu.found, func(groups []source.Group) bool { return groups == nil }) {
+		s.heard()
+	}
+}
+
+// heard has rules no longer wait for targets that are not known. mu is held.
+func (s *schedule) heard() {
+	if s.unheard != nil {
+		s.unheard.Close()
+		s.unheard = nil
+	}
+}
+
+// fixedLabels are the labels that all targets of the source will carry, as far as they are known beforehand.
+func (s *Source) fixedLabels() frame.Labels {
+	if len(s.Relabel) > 0 || len(s.Discoveries) > 0 {
+		return nil // both may set any label
+	}
+	all := map[string]string{jobLabel: s.Job}
+	maps.Copy(all, s.Labels)
+	return frame.FromMap(all)
 }
 
 // tellDropped warns of targets that are left out although relabelling did not ask for it. mu is held.
@@ -200,6 +233,7 @@ func (s *schedule) remove() {
 	if s.mu.idle != nil {
 		s.mu.idle.end()
 	}
+	s.heard()
 	s.mu.Unlock()
 	s.close()
 }

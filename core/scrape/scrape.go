@@ -128,7 +128,10 @@ func (m *Manager) Start(sources []Source) error {
 	}
 	m.started = true
 	for _, s := range sources {
-		m.sources = append(m.sources, m.open(s))
+		m.sources = append(m.sources, m.prepare(s))
+	}
+	for _, s := range m.sources {
+		s.open()
 	}
 	return nil
 }
@@ -155,19 +158,25 @@ func (m *Manager) Apply(sources []Source) error {
 			kept[s.Name] = true
 		}
 	}
+	next := make([]*schedule, len(sources))
+	for i, s := range sources {
+		if kept[s.Name] {
+			next[i] = old[s.Name]
+		} else {
+			next[i] = m.prepare(s) // before its predecessor goes: that would look as if targets had been taken away
+		}
+	}
 	for name, s := range old {
 		if !kept[name] {
 			s.remove()
 		}
 	}
-	next := make([]*schedule, len(sources))
 	for i, s := range sources {
 		if kept[s.Name] {
-			next[i] = old[s.Name]
 			next[i].announce(0, configured(s.Targets))
-			continue
+		} else {
+			next[i].open()
 		}
-		next[i] = m.open(s)
 	}
 	m.sources = next
 	return nil

@@ -134,6 +134,42 @@ func TestReopenedTargetGoesOn(t *testing.T) {
 	})
 }
 
+// An input whose last series left with their targets is told from one that sees nothing for another reason.
+func TestTargetsTakenAway(t *testing.T) {
+	s := New(Options{})
+	gw, odoo, other := open(t, s, "gw", time.Second), open(t, s, "odoo", time.Second), open(t, s, "other", time.Second)
+	v := s.Bind([]Query{query(t, "requests_total", 5*time.Second, abi.Raw)})
+	at := int64(0)
+	left := func(when string, want bool) {
+		t.Helper()
+		var w abi.Window
+		v.Read(time.UnixMilli(at), &w)
+		if got := len(w.Inputs[0].Series) == 0 && v.Left(0); got != want {
+			t.Errorf("%s: left %v, want %v", when, got, want)
+		}
+	}
+	left("before anything was seen", false)
+	at = second
+	gw.up(at, "200", 1)
+	odoo.up(at, "200", 1)
+	other.up(at)
+	left("while there are series", false)
+	gw.target.Close()
+	left("while the other target has some", false)
+	at = 20 * second
+	odoo.up(at)
+	other.up(at)
+	left("when the series of a target end", false)
+	odoo.target.Close()
+	left("when it is taken away later", true)
+	at = 21 * second
+	other.up(at)
+	left("and from then on", true)
+	again := open(t, s, "odoo", time.Second)
+	again.up(at, "200", 1)
+	left("until there are series again", false)
+}
+
 func TestTimesOfTheirOwn(t *testing.T) {
 	s := New(Options{})
 	p := open(t, s, "gw", time.Second)

@@ -1,6 +1,7 @@
 package window
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -47,6 +48,7 @@ type input struct {
 	selector *selector
 	segments []segment // as of the last read, in the order of reading
 	next     []segment // scratch
+	bearers  []*slab   // had the series of the last read that saw any
 	reader   reader
 }
 
@@ -132,12 +134,12 @@ func (v *View) read(in *input, out *abi.Input, w *abi.Window, known uint32) bool
 		if page != nil {
 			seg, same := v.segment(in, t.page, page)
 			changed = changed || !same
-			in.reader.slab(seg, fresh)
+			in.slab(seg, fresh)
 		}
 		if health != nil {
 			seg, same := v.segment(in, t.health, health)
 			changed = changed || !same
-			in.reader.slab(seg, t.health.fresh(w.Time))
+			in.slab(seg, t.health.fresh(w.Time))
 		}
 		t.mu.RUnlock()
 	}
@@ -147,6 +149,27 @@ func (v *View) read(in *input, out *abi.Input, w *abi.Window, known uint32) bool
 		w.Flags |= abi.WindowMissing
 	}
 	return changed
+}
+
+// slab adds the series of a segment and remembers who had some.
+func (in *input) slab(seg *segment, fresh bool) {
+	before := len(in.reader.out.Series)
+	in.reader.slab(seg, fresh)
+	switch after := len(in.reader.out.Series); {
+	case after == before:
+		return
+	case before == 0:
+		clear(in.bearers)
+		in.bearers = in.bearers[:0]
+	}
+	in.bearers = append(in.bearers, seg.slab)
+}
+
+// Left tells of an input in which the last read saw no series that it is so because all targets that had some were
+// closed: they were taken out of the configuration or of discovery, and do not fail.
+func (v *View) Left(i int) bool {
+	in := v.inputs[i]
+	return len(in.bearers) > 0 && !slices.ContainsFunc(in.bearers, func(s *slab) bool { return !s.gone.Load() })
 }
 
 // expects tells whether an input waits for a target.
