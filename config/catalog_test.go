@@ -46,6 +46,17 @@ func (testCatalog) Source(kind string) (schema.Block, error) {
 	}{})
 }
 
+func (testCatalog) Discoveries() map[string]schema.Block {
+	files, err := schema.Of(struct {
+		Files    []string `config:"files" required:"true" doc:"where targets stand"`
+		Password string   `config:"password" sensitive:"true"`
+	}{})
+	if err != nil {
+		panic(err)
+	}
+	return map[string]schema.Block{"file": files}
+}
+
 func (testCatalog) Notifier(kind string) (schema.Block, error) {
 	switch kind {
 	case "pagerduty":

@@ -38,6 +38,7 @@ type Catalog interface {
 	Source(kind string) (schema.Block, error)
 	Notifier(kind string) (schema.Block, error)
 	Module(name string) (ModuleSchema, error)
+	Discoveries() map[string]schema.Block // what blocks that find targets take, by kind: file, http, dns
 }
 
 // ModuleSchema is what the manifest of a rule module says about its configuration.

@@ -8,13 +8,13 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/schema"
 )
 
-// openPlugin decodes a source or notifier block: the core's attributes are left to the caller, the plugin's are decoded
-// against its schema.
-func (l *loader) openPlugin(block *hcl.Block, copied each, what string, core []string) (body, settings) {
+// openPlugin decodes a source or notifier block: the core's attributes and blocks are left to the caller, the plugin's
+// are decoded against its schema.
+func (l *loader) openPlugin(block *hcl.Block, copied each, what string, core []string, blocks ...hcl.BlockHeaderSchema) (body, settings) {
 	plugin, known := l.pluginSchema(block, what)
 	if !known {
 		// Nobody knows which attributes are secrets: show none, and check only what is ours.
-		content, _, diags := block.Body.PartialContent(bodySchema(core, nil))
+		content, _, diags := block.Body.PartialContent(bodySchema(core, blocks))
 		l.report(diags...)
 		for _, attr := range content.Attributes {
 			l.show(attr.Expr)
@@ -22,7 +22,7 @@ func (l *loader) openPlugin(block *hcl.Block, copied each, what string, core []s
 		return body{l: l, block: block, content: content}, settings{json: emptySettings}
 	}
 	plugin = without(plugin, core)
-	content := l.schemaContent(block, plugin, core)
+	content := l.schemaContent(block, plugin, core, blocks...)
 	b := body{l: l, block: block, content: content}
 	return b, l.decode(b, plugin, block.Type+"."+copied.name)
 }

@@ -24,12 +24,12 @@ type settings struct {
 type secretValue struct{ value any }
 
 // schemaContent reads a body that has the core's attributes and the schema's, and hides what must not be shown.
-func (l *loader) schemaContent(block *hcl.Block, s schema.Block, core []string) *hcl.BodyContent {
+func (l *loader) schemaContent(block *hcl.Block, s schema.Block, core []string, coreBlocks ...hcl.BlockHeaderSchema) *hcl.BodyContent {
 	names := slices.Clone(core)
 	for _, a := range s.Attributes {
 		names = append(names, a.Name)
 	}
-	var nested []hcl.BlockHeaderSchema
+	nested := slices.Clone(coreBlocks)
 	for _, b := range s.Blocks {
 		nested = append(nested, hcl.BlockHeaderSchema{Type: b.Name})
 	}

@@ -10,19 +10,44 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/relabel"
+
+	"github.com/tocsinhq/tocsin/sdk/schema"
 )
 
 // Source is a source block: where samples come from.
 type Source struct {
-	Kind, Name string   // with for_each the name is that of the copy: node["db"]
-	Key        string   // of for_each; "" without
-	Targets    []string // host:port or URL, as configured
-	Interval   time.Duration
-	Timeout    time.Duration // at most Interval
-	Labels     map[string]string
-	Settings   json.RawMessage // the plugin's part: a JSON object with sorted keys, without defaults. Holds secrets
-	Secrets    []string        // the strings in Settings that must not be shown
-	Range      Range           `json:"-"`
+	Kind, Name    string   // with for_each the name is that of the copy: node["db"]
+	Key           string   // of for_each; "" without
+	Targets       []string // host:port or URL, as configured
+	Interval      time.Duration
+	Timeout       time.Duration // at most Interval
+	Labels        map[string]string
+	Discoveries   []Discovery       // find more targets
+	Relabel       []*relabel.Config // of targets
+	MetricRelabel []*relabel.Config // of series
+	HonorLabels   bool              // a page's label wins over the target's of the same name
+	Limits        Limits
+
+	Settings json.RawMessage // the plugin's part: a JSON object with sorted keys, without defaults. Holds secrets
+	Secrets  []string        // the strings in Settings that must not be shown
+	Range    Range           `json:"-"`
+}
+
+// Limits bound what a source may bring; 0 is unlimited.
+type Limits struct {
+	Targets     int  // after relabelling
+	Samples     int  // of a page, after relabelling
+	Labels      int  // of a series
+	LabelNames  int  // bytes of a label's name
+	LabelValues int  // bytes of a label's value
+	Fail        bool // a page over a limit fails the collection, as in Prometheus; else what fits is kept
+}
+
+// sourceArguments are those that every source takes, whatever its plugin takes.
+var sourceArguments = []string{
+	"targets", "interval", "timeout", "labels", "for_each", "honor_labels",
+	"target_limit", "sample_limit", "label_limit", "label_name_length_limit", "label_value_length_limit", "limit_action",
 }
 
 // Defaults of source blocks.
@@ -64,7 +89,8 @@ func (l *loader) checkSharedTargets(block *hcl.Block, s Source, taken map[string
 }
 
 func (l *loader) source(block *hcl.Block, copied each) Source {
-	b, settings := l.openPlugin(block, copied, "source", []string{"targets", "interval", "timeout", "labels", "for_each"})
+	kinds := l.discoveryKinds()
+	b, settings := l.openPlugin(block, copied, "source", sourceArguments, sourceBlocks(kinds)...)
 	s := Source{
 		Kind: block.Labels[0], Name: strings.TrimPrefix(copied.name, block.Labels[0]+"."), Key: copied.key, Settings: settings.json, Secrets: settings.secrets,
 		Interval: b.duration("interval", defaultInterval, leastInterval),
@@ -75,10 +101,38 @@ func (l *loader) source(block *hcl.Block, copied each) Source {
 	if s.Timeout > s.Interval {
 		l.errorf(b.at("timeout"), "Timeout longer than interval", "A collection must be over before the next begins: timeout is %s, interval %s.", formatDuration(s.Timeout), formatDuration(s.Interval))
 	}
-	if b.require("targets", "where to collect from, such as [\"10.0.0.11:9113\"].") {
+	s.HonorLabels = b.boolean("honor_labels", false)
+	s.Relabel, s.MetricRelabel = l.relabelRules(b, "relabel"), l.relabelRules(b, "metric_relabel")
+	s.Limits = limits(b)
+	var secrets []string
+	s.Discoveries, secrets = l.discoveries(b, kinds, block.Type+"."+copied.name)
+	s.Secrets = append(s.Secrets, secrets...)
+	if len(s.Discoveries) > 0 && !b.has("targets") {
+		return s
+	}
+	if b.require("targets", "where to collect from, such as [\"10.0.0.11:9113\"], unless a block such as file_sd finds that out.") {
 		s.Targets = l.targets(b)
 	}
 	return s
+}
+
+// limits decodes the limits of a source.
+func limits(b body) Limits {
+	const most = 1 << 31
+	limit := func(name string) int { return int(b.integer(name, 0, 0, most)) }
+	return Limits{
+		Targets: limit("target_limit"), Samples: limit("sample_limit"), Labels: limit("label_limit"),
+		LabelNames: limit("label_name_length_limit"), LabelValues: limit("label_value_length_limit"),
+		Fail: b.oneOf("limit_action", "keep", "keep", "fail") == "fail",
+	}
+}
+
+// discoveryKinds are the ways to find targets, with what each takes. Without a catalog none is known.
+func (l *loader) discoveryKinds() map[string]schema.Block {
+	if l.catalog == nil {
+		return nil
+	}
+	return l.catalog.Discoveries()
 }
 
 func (l *loader) targets(b body) []string {
@@ -132,6 +186,11 @@ func (s Source) Job() string {
 	return unkeyed(s.Name, s.Key)
 }
 
+// FixedLabels tells that all series of the source carry its labels, whatever relabelling, discovery and pages say.
+func (s Source) FixedLabels() bool {
+	return len(s.Relabel)+len(s.MetricRelabel)+len(s.Discoveries) == 0 && !s.HonorLabels
+}
+
 // mayMatch tells whether a selector can match series of the source: it contradicts none of the labels known here.
 // named is set if a matcher speaks of the source's own labels.
 func (s Source) mayMatch(matchers []*labels.Matcher) (match, named bool) {
@@ -140,7 +199,7 @@ func (s Source) mayMatch(matchers []*labels.Matcher) (match, named bool) {
 		if m.Name == model.JobLabel {
 			value, known = s.Job(), true
 		}
-		if !known {
+		if !known || !s.FixedLabels() {
 			continue
 		}
 		if !m.Matches(value) {

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/core/discovery"
 	"github.com/tocsinhq/tocsin/core/wasm"
 	"github.com/tocsinhq/tocsin/sdk/schema"
 )
@@ -54,6 +55,15 @@ func (c *catalog) Notifier(kind string) (schema.Block, error) {
 		return newNotifier(nil).Schema(), nil
 	}
 	return c.plugins.schema("notifier", kind)
+}
+
+// Discoveries returns what blocks that find targets take.
+func (c *catalog) Discoveries() map[string]schema.Block {
+	all := map[string]schema.Block{}
+	for _, kind := range discovery.Kinds() {
+		all[kind], _ = discovery.Schema(kind)
+	}
+	return all
 }
 
 // Module returns what the manifest of a rule module says.

@@ -171,9 +171,18 @@ func (e *Engine) openSources(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: source %q %q: %w", s.Range, s.Kind, s.Name, err)
 		}
+		discoveries, err := e.discoveries(s)
+		if err != nil {
+			return fmt.Errorf("%s: source %q %q: %w", s.Range, s.Kind, s.Name, err)
+		}
 		e.sources = append(e.sources, scrape.Source{
 			Name: sourceName(s), Job: s.Job(), Collector: collector,
-			Targets: s.Targets, Interval: s.Interval, Timeout: s.Timeout, Labels: s.Labels,
+			Targets: s.Targets, Discoveries: discoveries, Interval: s.Interval, Timeout: s.Timeout,
+			Labels: s.Labels, HonorLabels: s.HonorLabels, Relabel: s.Relabel, MetricRelabel: s.MetricRelabel,
+			Limits: scrape.Limits{
+				Fail: s.Limits.Fail, Targets: s.Limits.Targets, Series: s.Limits.Samples,
+				Labels: s.Limits.Labels, LabelNames: s.Limits.LabelNames, LabelValues: s.Limits.LabelValues,
+			},
 		})
 	}
 	e.scrape = scrape.New(scrape.Options{

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/core/discovery"
 	"github.com/tocsinhq/tocsin/core/scrape"
 )
 
@@ -16,6 +17,20 @@ func (e *Engine) collector(ctx context.Context, s config.Source) (scrape.Collect
 		return e.options.World.Collector(s)
 	}
 	return e.plugins.Source(ctx, s.Kind, s.Name, s.Settings, e.programs.env("source", s.Kind), s.Secrets...)
+}
+
+// discoveries are what finds targets for a source.
+func (e *Engine) discoveries(s config.Source) (all []scrape.Discovery, err error) {
+	for _, d := range s.Discoveries {
+		found, err := discovery.New(discovery.Options{
+			Kind: d.Kind, Settings: d.Settings, Dir: d.Dir, Logger: e.logger.With().Str("source", sourceName(s)).Logger(),
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found)
+	}
+	return all, nil
 }
 
 // sourceName is how the parts of the engine call a source: "http.gateway".
@@ -29,7 +44,7 @@ func reads(matchers []*labels.Matcher, s config.Source) bool {
 		if m.Name == "job" && !known {
 			value, known = s.Job(), true
 		}
-		if known && !m.Matches(value) {
+		if known && s.FixedLabels() && !m.Matches(value) {
 			return false
 		}
 	}
