@@ -175,6 +175,23 @@ func TestHysteresis(t *testing.T) {
 	}
 }
 
+// A series that was active, left and came back between the limits is a new one; one that stayed is not.
+func TestHysteresisOfWhatCameBack(t *testing.T) {
+	test := ruletest.New(t, new(Threshold), ruletest.Options{
+		Params: map[string]any{"value": 90, "clear": 80},
+		Inputs: map[string]ruletest.Input{"series": {Series: "m{a=\"1\"} 95 stale 85\nm{a=\"2\"} 95 85 85"}},
+	})
+	for i, want := range [][]string{
+		{`active {a="1"} 95`, `active {a="2"} 95`},
+		{`active {a="2"} 85`},
+		{`healthy {a="1"} 85`, `active {a="2"} 85`},
+	} {
+		if diff := cmp.Diff(want, test.At(time.Duration(i)*15*time.Second)); diff != "" {
+			t.Errorf("evaluation %d: %s", i, diff)
+		}
+	}
+}
+
 func TestConfigure(t *testing.T) {
 	for name, params := range map[string]map[string]any{
 		"no value":          {},

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -76,8 +77,9 @@ func TestHysteresis(t *testing.T) {
 	if err := restored.Load(NewStateReader(state)); err != nil {
 		t.Fatal(err)
 	}
+	w := c.next(true)
 	for name, want := range map[string]Status{"a": Active, "b": Unknown, "c": Healthy, "new": Healthy} {
-		if got := restored.Hold(c.next(true), instance(name)); got != want {
+		if got := restored.Hold(w, instance(name)); got != want {
 			t.Errorf("%s after a restart: got %s, want %s", name, got, want)
 		}
 	}
@@ -94,6 +96,40 @@ func TestSureAfterAGap(t *testing.T) {
 	}
 	if got := h.Hold(c.next(true), instance("c")); got != Healthy {
 		t.Errorf("got %s, want healthy", got)
+	}
+}
+
+// What a rule leaves out while every target answers is healthy for the engine: it is so here when it comes back.
+func TestWhatWasGoneComesBackHealthy(t *testing.T) {
+	for name, tt := range map[string]struct {
+		complete, restart bool
+		want              Status
+	}{
+		"it was gone":                        {complete: true, want: Healthy},
+		"its target was silent":              {want: Active},
+		"it was gone before a restart":       {complete: true, restart: true, want: Active}, // kept, like what was not seen last
+		"its target was silent, and restart": {restart: true, want: Active},
+	} {
+		var h Hysteresis
+		m := MofN{M: 1, N: 5}
+		var c clock
+		w := c.next(true)
+		h.Judge(w, instance("a"), true, false)
+		m.Judge(w, instance("a"), true)
+		w = c.next(tt.complete)
+		h.Hold(w, instance("other"))
+		m.Hold(w, instance("other"))
+		if tt.restart {
+			states := [2][]byte{saved(t, h.Save), saved(t, m.Save)}
+			h, m = Hysteresis{}, MofN{M: 1, N: 5}
+			if err := errors.Join(h.Load(NewStateReader(states[0])), m.Load(NewStateReader(states[1]))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w = c.next(true)
+		if got := [2]Status{h.Hold(w, instance("a")), m.Hold(w, instance("a"))}; got != [2]Status{tt.want, tt.want} {
+			t.Errorf("%s: got %v, want %s", name, got, tt.want)
+		}
 	}
 }
 

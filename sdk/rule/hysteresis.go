@@ -12,16 +12,17 @@ type Hysteresis struct {
 
 // Judge returns what the instance is, now that raise and clear hold or do not. While neither does, it is what it was
 // before. One that is not remembered is then healthy, if it is certain to be new ([Memory.Sure]), else unknown: the
-// engine keeps the state it has.
+// engine keeps the state it has. One that was not asked for in an evaluation in which every target answered was gone: it
+// comes back healthy.
 func (h *Hysteresis) Judge(w Window, i Instance, raise, clear bool) Status {
 	h.memory.Keep = h.Keep
-	status, found := h.memory.At(w, i)
+	status, found, left := h.memory.at(w, i)
 	switch {
 	case raise:
 		*status = Active
 	case clear:
 		*status = Healthy
-	case !found && h.memory.Sure(w):
+	case left, !found && h.memory.Sure(w):
 		*status = Healthy
 	case !found:
 		*status = Unknown

@@ -12,6 +12,7 @@ type Memory[T any] struct {
 	entries []remembered[T] // in the order in which they came: snapshots of the same state are the same
 	index   []uint32        // where in entries an ID is, plus one; 0 is free. Open addressing
 	past    past
+	heard   int64 // the last evaluation before this one in which every target answered, Unix milliseconds
 	swept   int64 // when it was looked for what is to be forgotten, Unix milliseconds
 	loaded  bool  // the entries have not been seen yet
 }
@@ -38,19 +39,27 @@ const DefaultKeep = time.Hour
 // At is what is remembered of an instance: found tells whether there was anything, else it is the zero value.
 // It is there to be changed, until the next call.
 func (m *Memory[T]) At(w Window, i Instance) (value *T, found bool) {
+	value, found, _ = m.at(w, i)
+	return value, found
+}
+
+// at also tells whether the instance was not asked for in an evaluation in which every target answered: it was gone, and
+// the engine has taken it for healthy.
+func (m *Memory[T]) at(w Window, i Instance) (value *T, found, left bool) {
 	m.begin(w)
 	at := m.find(i.id)
 	if n := m.index[at]; n > 0 {
 		e := &m.entries[n-1]
+		left = e.seen < m.heard
 		e.seen = m.past.time
-		return &e.value, true
+		return &e.value, true, left
 	}
 	m.entries = append(m.entries, remembered[T]{id: i.id, seen: m.past.time})
 	m.index[at] = uint32(len(m.entries))
 	if 2*len(m.entries) > len(m.index) {
 		m.reindex()
 	}
-	return &m.entries[len(m.entries)-1].value, false
+	return &m.entries[len(m.entries)-1].value, false, false
 }
 
 // Sure tells whether an instance of which nothing is remembered is a new one. It is not so sure while the rule starts
@@ -74,6 +83,9 @@ func (m *Memory[T]) begin(w Window) {
 	}
 	follows := p.restored || p.begun && w.w.Sequence == p.sequence+1
 	before := p.time
+	if p.begun && p.complete {
+		m.heard = before
+	}
 	*p = past{
 		begun: true, sequence: w.w.Sequence, time: w.w.Time, complete: w.Complete(),
 		sure: follows && p.complete && !w.First(),
@@ -165,7 +177,7 @@ func (m *Memory[T]) Load(r *StateReader, each func(r *StateReader, value *T)) er
 			return r.Err()
 		}
 	}
-	m.entries, m.loaded = entries, true
+	m.entries, m.loaded, m.heard = entries, true, 0
 	m.past = past{complete: complete, restored: true}
 	m.index = nil
 	m.reindex()

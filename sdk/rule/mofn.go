@@ -31,6 +31,7 @@ func (m *MofN) Check() error {
 
 // Judge counts an evaluation of the instance, once each, and returns what it is now. It is unknown as long as that
 // depends on evaluations before the first that is remembered, unless the instance is certain to be new ([Memory.Sure]).
+// One that was not asked for in an evaluation in which every target answered was gone: it begins anew.
 func (m *MofN) Judge(w Window, i Instance, hit bool) Status {
 	t := m.at(w, i)
 	t.hits = t.hits << 1 & m.mask()
@@ -49,9 +50,9 @@ func (m *MofN) Hits(w Window, i Instance) int { return bits.OnesCount64(m.at(w, 
 
 func (m *MofN) at(w Window, i Instance) *tally {
 	m.memory.Keep = m.Keep
-	t, found := m.memory.At(w, i)
-	if !found && m.memory.Sure(w) {
-		t.seen = uint8(m.N)
+	t, found, left := m.memory.at(w, i)
+	if left || !found && m.memory.Sure(w) {
+		*t = tally{seen: uint8(m.N)}
 	}
 	return t
 }
