@@ -66,6 +66,8 @@ var checks = []check{
 	{"limit-emit", "not more bytes than the host takes", checkLimitEmit},
 	{"handles", "the rules of a shared instance know nothing of each other", checkHandles},
 	{"drop", "a rule that was dropped is gone, the others stay", checkDrop},
+	{"state", "a rule that is restored elsewhere goes on as if nothing had happened", checkState},
+	{"state-hostile", "damaged state costs no endless time, and is refused if its last byte is missing", checkStateHostile},
 	{"memory-steady", "memory does not grow with the number of evaluations and generations", checkMemory},
 	{"determinism", "the same calls yield the same bytes for the same fuel", checkDeterminism},
 }

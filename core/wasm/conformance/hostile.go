@@ -305,7 +305,7 @@ func checkGarbage(s *suite) error {
 func garbled(block []byte, random *rand.Rand, i int) []byte {
 	out := slices.Clone(block)
 	if i%10 == 9 {
-		for k := 12; k < len(out); k++ {
+		for k := min(12, len(out)); k < len(out); k++ {
 			out[k] = byte(random.Uint32())
 		}
 		return out

@@ -53,6 +53,27 @@ func exportEval(rule, ptr, size int32) int32 {
 	return int32(code)
 }
 
+//go:wasmexport tocsin_snapshot
+func exportSnapshot(rule int32) int32 {
+	s := find(rule)
+	if s == nil {
+		return int32(abi.Internal)
+	}
+	if state := snapshot(s); len(state) > 0 {
+		hostEmit(abi.EmitState, unsafe.Pointer(&state[0]), uint32(len(state)))
+	}
+	return int32(abi.OK)
+}
+
+//go:wasmexport tocsin_restore
+func exportRestore(rule, ptr, size int32) int32 {
+	s := find(rule)
+	if s == nil {
+		return int32(abi.Internal)
+	}
+	return int32(restore(s, view(ptr, size)))
+}
+
 //go:wasmexport tocsin_drop
 func exportDrop(rule int32) int32 {
 	drop(rule)

@@ -3,7 +3,10 @@
 package main
 
 import (
+	"encoding/binary"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -11,7 +14,7 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
-const manifest = `{"abi":{"major":1,"min_minor":0},"name":"faulty","shared":true,` +
+const manifest = `{"abi":{"major":1,"min_minor":0},"name":"faulty","shared":true,"state":{"version":1},` +
 	`"params":[{"name":"above","type":"float","default":1,"min":0,"max":10}],"inputs":[{"name":"values"}]}`
 
 // main prints the manifest, as "tocsin rule build" expects.
@@ -170,6 +173,36 @@ func drop(handle int32) {
 	if !has("keep") {
 		delete(sessions, handle)
 	}
+}
+
+// snapshot is a fingerprint and a count for each series, in order.
+func snapshot(s *session) (state []byte) {
+	for _, key := range slices.Sorted(maps.Keys(s.counts)) {
+		state = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(state, key), uint64(s.counts[key]))
+	}
+	if has("moody") {
+		s.above++
+		state = append(state, byte(s.above))
+	}
+	return state
+}
+
+func restore(s *session, state []byte) abi.StatusCode {
+	if len(state)%16 != 0 && has("endless") {
+		for len(state) > 0 { //nolint:revive // what it is for
+		}
+	}
+	for ; len(state) >= 16 && !has("amnesia"); state = state[16:] {
+		key := binary.LittleEndian.Uint64(state)
+		if _, twice := s.counts[key]; twice {
+			return abi.BadInput
+		}
+		s.counts[key] = int(binary.LittleEndian.Uint64(state[8:]))
+	}
+	if len(state) > 0 && !has("amnesia") && !has("sloppy") {
+		return abi.BadInput
+	}
+	return abi.OK
 }
 
 func described() string {
