@@ -258,7 +258,7 @@ func (mv *moved) judged(j job, fp alert.Fingerprint, v *abi.Verdict) observation
 // ones of the evaluation before serve again.
 func (mv *moved) labels(j job, fp alert.Fingerprint, v *abi.Verdict) frame.Labels {
 	p := j.progress[fp]
-	if p.labels != nil && v != mv.summary && p.severity == v.Severity && len(j.renderer.labels) == 0 {
+	if p.labels != nil && !p.rewrite && v != mv.summary && p.severity == v.Severity && len(j.renderer.labels) == 0 {
 		return p.labels
 	}
 	labels, errs := j.renderer.labelSet(j.Alertname, v)
@@ -286,6 +286,9 @@ func (mv *moved) step(j job, before alert.Alert, v *abi.Verdict, o observation) 
 	}
 	if next.State == alert.Pending || next.State == alert.Firing {
 		mv.places++
+	}
+	if p.rewrite && o.evidence == active && next.State != alert.Resolved {
+		p.rewrite, fx.commit, fx.render = false, true, true
 	}
 	if fx.drop || next.State == alert.Inactive {
 		delete(j.progress, a.Fingerprint)

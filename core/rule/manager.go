@@ -19,8 +19,11 @@ type Manager struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // workers and clock
 
+	changes sync.Mutex // held by Apply and Stop: one of them at a time
+
 	mu       sync.Mutex // guards what follows, and the scheduling part of rules
 	work     *sync.Cond // the queue changed, or the manager stops
+	freed    *sync.Cond // an evaluation ended
 	rules    []*running
 	bySource map[string][]*running
 	rounds   map[string]*rounds
@@ -43,7 +46,7 @@ func New(o Options) *Manager {
 		o.OnChange = func() {}
 	}
 	m := &Manager{options: o, rounds: map[string]*rounds{}, bySource: map[string][]*running{}, batches: map[*batch]struct{}{}}
-	m.work = sync.NewCond(&m.mu)
+	m.work, m.freed = sync.NewCond(&m.mu), sync.NewCond(&m.mu)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	return m
 }
@@ -51,9 +54,12 @@ func New(o Options) *Manager {
 // Start takes over the rules, ends the alerts of rules that are no more, and begins to evaluate. After an error
 // nothing runs and the programs are still the caller's.
 func (m *Manager) Start(definitions []Definition) error {
-	rules, bySource, err := prepare(definitions)
-	if err != nil {
+	if err := check(definitions); err != nil {
 		return err
+	}
+	var rules []*running
+	for _, d := range definitions {
+		rules = append(rules, newRunning(d))
 	}
 	m.mu.Lock()
 	if m.started {
@@ -64,13 +70,13 @@ func (m *Manager) Start(definitions []Definition) error {
 	for _, r := range rules {
 		r.plan(now)
 	}
-	m.rules, m.bySource, m.started = rules, bySource, true
+	m.rules, m.bySource, m.started = rules, bySources(rules), true
 	m.mu.Unlock()
 
 	for _, err := range m.options.Alerts.Damaged() {
 		m.options.Logger.Error().Err(err).Msg("an alert was lost: its record is damaged and was set aside")
 	}
-	if m.endRemoved(now) {
+	if m.endRemoved(rules, now) {
 		m.options.OnChange()
 	}
 	for range m.options.Workers {
@@ -81,36 +87,42 @@ func (m *Manager) Start(definitions []Definition) error {
 	return nil
 }
 
-func prepare(definitions []Definition) (rules []*running, bySource map[string][]*running, err error) {
-	bySource = map[string][]*running{}
+// check finds what would make definitions unusable.
+func check(definitions []Definition) error {
 	names := map[string]bool{}
 	for _, d := range definitions {
 		if err := d.check(); err != nil {
-			return nil, nil, err
+			return err
 		}
 		if names[d.Name] {
-			return nil, nil, fmt.Errorf("rule %q is defined twice", d.Name)
+			return fmt.Errorf("rule %q is defined twice", d.Name)
 		}
 		names[d.Name] = true
-		r := newRunning(d)
-		rules = append(rules, r)
+	}
+	return nil
+}
+
+// bySources lists the rules that wait for data by the sources that they wait for.
+func bySources(rules []*running) map[string][]*running {
+	waiting := map[string][]*running{}
+	for _, r := range rules {
 		if r.Every > 0 {
 			continue
 		}
 		for _, source := range r.Sources {
-			bySource[source] = append(bySource[source], r)
+			waiting[source] = append(waiting[source], r)
 		}
 	}
-	return rules, bySource, nil
+	return waiting
 }
 
 // removedReason is why the alerts of a rule end that the configuration does not have any more.
 const removedReason = "rule removed"
 
-// endRemoved resolves what fires of rules that are no more, and drops what is pending.
-func (m *Manager) endRemoved(now time.Time) (changed bool) {
+// endRemoved resolves what fires of rules that are not among those given, and drops what is pending.
+func (m *Manager) endRemoved(rules []*running, now time.Time) (changed bool) {
 	defined := map[string]bool{}
-	for _, r := range m.rules {
+	for _, r := range rules {
 		defined[r.Name] = true
 	}
 	for _, name := range m.options.Alerts.Rules() {
@@ -143,6 +155,8 @@ func (m *Manager) endRemoved(now time.Time) (changed bool) {
 // Stop ends the evaluations that run, closes the programs and writes what is known of the instances. It waits for
 // all that until ctx ends.
 func (m *Manager) Stop(ctx context.Context) error {
+	m.changes.Lock()
+	defer m.changes.Unlock()
 	m.mu.Lock()
 	if m.stopping {
 		m.mu.Unlock()

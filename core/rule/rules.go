@@ -56,6 +56,7 @@ type progress struct {
 	saved    time.Duration
 	labels   frame.Labels // of the last active verdict
 	severity uint8
+	rewrite  bool // the definition changed: labels and annotations are written anew with the next evidence
 }
 
 // defaultInterval is taken for the interval of sources whose rounds have not been seen twice.

@@ -1,6 +1,9 @@
 package rule
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // batch is the rules that one round made due. When all of them were evaluated, and not before, those who act on
 // alerts hear of what changed: an alert that inhibits another one must not come after it.
@@ -157,22 +160,40 @@ func (m *Manager) done(j job, o outcome) {
 	b := r.batch
 	b.open--
 	b.changed = b.changed || o.changed
-	due := r.phase == busyDue
-	r.phase, r.batch = idle, nil
-	announce := false
-	if due && !r.ladder.rests(now) {
-		m.enqueue(r, r.nextAt, r.next)
-	} else if due {
-		r.next.open--
-		r.status.Skipped++
-		announce = m.settle(r.next)
-	}
-	r.next = nil
+	r.batch = nil
+	announce := m.release(r, now)
 	announce = m.settle(b) || announce
 	m.mu.Unlock()
 	if announce {
 		m.options.OnChange()
 	}
+}
+
+// take keeps a rule from being evaluated, which it is not just now, until release. mu is held.
+func (m *Manager) take(r *running) {
+	if r.phase == queued {
+		m.queue = slices.DeleteFunc(m.queue, func(q *running) bool { return q == r })
+		r.phase, r.nextAt, r.next, r.batch = busyDue, r.at, r.batch, nil
+		return
+	}
+	r.phase = busy
+}
+
+// release lets a rule be evaluated that was not until now, at once if it became due in the meantime. It tells whether those
+// who act on alerts should look again. mu is held.
+func (m *Manager) release(r *running, now time.Time) (announce bool) {
+	due, next := r.phase == busyDue, r.next
+	r.phase, r.next = idle, nil
+	m.freed.Broadcast()
+	switch {
+	case due && !r.ladder.rests(now):
+		m.enqueue(r, r.nextAt, next)
+	case due:
+		next.open--
+		r.status.Skipped++
+		return m.settle(next)
+	}
+	return false
 }
 
 func (m *Manager) begin(now time.Time) *batch {
