@@ -257,4 +257,9 @@ func TestExpressionsAreRead(t *testing.T) {
 	if want := `endpoint=~'/critical/.*',code=~"5.."}[5m]`; !strings.Contains(r.PromQL, want) || r.Module != "" || r.For != 5*time.Minute {
 		t.Errorf("rule %+v, want %s in its expression", r, want)
 	}
+	for rule, want := range map[int]int{0: 2, 1: 2, 4: 0} {
+		if got := cfg.Rules[rule].Selectors(); len(got) != want {
+			t.Errorf("rule %q reads %v, want %d selectors", cfg.Rules[rule].Name, got, want)
+		}
+	}
 }

@@ -9,6 +9,21 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
+// Selectors are the matchers of everything that the rule reads.
+func (r Rule) Selectors() (all [][]*labels.Matcher) {
+	for _, in := range r.Inputs {
+		all = append(all, in.Matchers)
+	}
+	if r.PromQL == "" {
+		return all
+	}
+	expr, err := parser.NewParser(parser.Options{}).ParseExpr(r.PromQL)
+	if err != nil {
+		return all // a configuration with it was refused
+	}
+	return append(all, parser.ExtractSelectors(expr)...)
+}
+
 // twoSamples are the functions that yield nothing for a range with a single sample.
 var twoSamples = []string{"rate", "irate", "increase", "delta", "idelta", "deriv", "predict_linear"}
 

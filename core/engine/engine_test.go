@@ -76,7 +76,7 @@ func TestSourcesOf(t *testing.T) {
 		{"nobody", []*labels.Matcher{match("job", "nobody")}, nil, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, interval := sourcesOf([]config.Input{{Matchers: tt.matchers}}, sources)
+			got, interval := sourcesOf([][]*labels.Matcher{tt.matchers}, sources)
 			if diff := cmp.Diff(tt.want, got); diff != "" || interval != tt.interval {
 				t.Errorf("interval %s, want %s; sources (-want +got):\n%s", interval, tt.interval, diff)
 			}

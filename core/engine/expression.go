@@ -35,14 +35,11 @@ func (e *Engine) defineExpression(ctx context.Context, d *rule.Definition, r con
 	if err != nil {
 		return err
 	}
-	var inputs []config.Input
-	for _, matchers := range bound.Selectors() {
-		inputs = append(inputs, config.Input{Matchers: matchers})
-	}
-	if len(inputs) == 0 && d.Every == 0 {
+	selectors := r.Selectors()
+	if len(selectors) == 0 && d.Every == 0 {
 		d.Every = withoutData
 	}
-	d.Sources, d.Interval = sourcesOf(inputs, e.options.Config.Sources)
+	d.Sources, d.Interval = sourcesOf(selectors, e.options.Config.Sources)
 	x := expression{bound}
 	d.Program = x
 	e.opened.push("rule "+r.Name, x.Close)

@@ -94,7 +94,7 @@ func (e *Engine) defineProgram(ctx context.Context, d *rule.Definition, r config
 		return err
 	}
 	d.Severities = module.Manifest().Outputs.Severities
-	d.Sources, d.Interval = sourcesOf(r.Inputs, e.options.Config.Sources)
+	d.Sources, d.Interval = sourcesOf(r.Selectors(), e.options.Config.Sources)
 	d.Program = judged
 	return nil
 }

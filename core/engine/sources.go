@@ -51,11 +51,11 @@ func reads(matchers []*labels.Matcher, s config.Source) bool {
 	return true
 }
 
-// sourcesOf returns the sources that the inputs read, and the longest of their intervals: how often their rule is judged.
-func sourcesOf(inputs []config.Input, sources []config.Source) (names []string, interval time.Duration) {
+// sourcesOf returns the sources that a rule with these selectors reads, and the longest of their intervals: how often the rule is judged.
+func sourcesOf(selectors [][]*labels.Matcher, sources []config.Source) (names []string, interval time.Duration) {
 	for _, s := range sources {
-		for _, in := range inputs {
-			if !reads(in.Matchers, s) {
+		for _, matchers := range selectors {
+			if !reads(matchers, s) {
 				continue
 			}
 			names = append(names, sourceName(s))

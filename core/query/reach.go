@@ -6,9 +6,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
+
+	"github.com/tocsinhq/tocsin/sdk/frame"
 )
 
 // reach is one selection that an expression makes: which series, and which part of their past.
@@ -32,12 +35,20 @@ func keyOf(matchers []*labels.Matcher, at time.Time, hints *storage.SelectHints)
 
 // selectorOf writes matchers as a selector, the same for the same set.
 func selectorOf(matchers []*labels.Matcher) string {
-	texts := make([]string, len(matchers))
-	for i, m := range matchers {
-		texts[i] = m.String()
+	var name string
+	var texts []string
+	for _, m := range matchers {
+		if m.Name == frame.MetricName && m.Type == labels.MatchEqual && name == "" && model.LegacyValidation.IsValidMetricName(m.Value) {
+			name = m.Value
+			continue
+		}
+		texts = append(texts, m.String())
+	}
+	if len(texts) == 0 {
+		return name
 	}
 	slices.Sort(texts)
-	return "{" + strings.Join(texts, ",") + "}"
+	return name + "{" + strings.Join(texts, ",") + "}"
 }
 
 // reaches asks the engine what it would read for an expression, each selection once.

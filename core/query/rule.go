@@ -66,15 +66,6 @@ func (e *Engine) Bind(ctx context.Context, windows *window.Store, text string) (
 	return r, nil
 }
 
-// Selectors are the matchers of everything that the expression reads.
-func (r *Rule) Selectors() [][]*labels.Matcher {
-	all := make([][]*labels.Matcher, len(r.reaches))
-	for i, reach := range r.reaches {
-		all[i] = reach.matchers
-	}
-	return all
-}
-
 // Eval evaluates the expression over the windows as they stand at that moment.
 func (r *Rule) Eval(ctx context.Context, at time.Time) (Result, error) {
 	data := r.read(at)

@@ -150,7 +150,7 @@ func (p *play) warnings() (all []Failure) {
 	return all
 }
 
-// isRead tells whether an input of a rule may select a series: it is not contradicted by what the page says of it. What the
+// isRead tells whether a rule may select a series: it is not contradicted by what the page says of it. What the
 // target adds, and what relabelling makes of it, is not known here.
 func (p *play) isRead(s *config.TestSeries, ls labels.Labels) bool {
 	for _, cfg := range p.versions {
@@ -158,8 +158,8 @@ func (p *play) isRead(s *config.TestSeries, ls labels.Labels) bool {
 			continue
 		}
 		for _, r := range cfg.Rules {
-			for _, in := range r.Inputs {
-				if mayMatch(in.Matchers, ls) {
+			for _, matchers := range r.Selectors() {
+				if mayMatch(matchers, ls) {
 					return true
 				}
 			}

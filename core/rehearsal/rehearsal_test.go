@@ -72,7 +72,7 @@ func text(t *testing.T, s rehearsal.Suite) string {
 }
 
 func TestExamples(t *testing.T) {
-	for _, example := range []string{"quickstart", "team-routing"} {
+	for _, example := range []string{"quickstart", "team-routing", "prometheus-rules"} {
 		t.Run(example, func(t *testing.T) {
 			s := perform(t, director(t), "../../examples/"+example)
 			if s.Failed() || len(s.Results) < 3 {
