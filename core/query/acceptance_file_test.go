@@ -25,19 +25,20 @@ import (
 type acceptanceFile struct {
 	name        string
 	evaluations []evaluationCase
-	ranges      int // evaluations of range queries, which are not read
 }
 
-// evaluationCase is one instant evaluation.
+// evaluationCase is one evaluation: at one time, or at several, as a rule is evaluated again and again.
 type evaluationCase struct {
 	line    int
 	text    string
-	at      time.Time
+	times   []time.Time
 	samples *sampleSet
 
 	fails, ordered bool
-	want           []element
+	want           [][]element // for each of the times
 }
+
+func (e *evaluationCase) isRange() bool { return len(e.times) > 1 }
 
 // acceptanceFiles reads the files of the version of Prometheus that this module uses. They are read here, and not by
 // Prometheus' own package for that, because that one brings the libraries of three clouds into the module.
@@ -67,6 +68,7 @@ func acceptanceFiles(t *testing.T) (files []acceptanceFile) {
 var (
 	loadCommand  = regexp.MustCompile(`^load(_with_nhcb)?\s+(\S+)$`)
 	evalCommand  = regexp.MustCompile(`^eval(?:_(fail|warn|ordered|info))?\s+instant\s+(?:at\s+(\S+)\s+)?(.+)$`)
+	rangeCommand = regexp.MustCompile(`^eval(?:_(fail|warn|info))?\s+range\s+from\s+(\S+)\s+to\s+(\S+)\s+step\s+(\S+)\s+(.+)$`)
 	seriesParser = parser.NewParser(parser.Options{EnableExperimentalFunctions: true})
 )
 
@@ -87,17 +89,23 @@ func readAcceptance(t *testing.T, name, content string) acceptanceFile {
 			i++
 		}
 		body := lines[min(first, i+1) : i+1]
-		load, eval := loadCommand.FindStringSubmatch(head), evalCommand.FindStringSubmatch(head)
+		load, eval, ranged := loadCommand.FindStringSubmatch(head), evalCommand.FindStringSubmatch(head), rangeCommand.FindStringSubmatch(head)
 		switch {
 		case head == "":
 		case head == "clear":
 			samples = &sampleSet{}
 		case load != nil:
 			samples = samples.load(t, load[1] != "", durationOf(t, load[2]), body)
-		case strings.HasPrefix(head, "eval range "):
-			file.ranges++
+		case ranged != nil:
+			e := evaluationCase{line: number, text: ranged[5], samples: samples, fails: ranged[1] == "fail"}
+			until, step := timeOf(t, ranged[3]), durationOf(t, ranged[4])
+			for at := timeOf(t, ranged[2]); !at.After(until); at = at.Add(step) {
+				e.times = append(e.times, at)
+			}
+			e.read(t, body)
+			file.evaluations = append(file.evaluations, e)
 		case eval != nil:
-			e := evaluationCase{line: number, text: eval[3], at: time.UnixMilli(0).Add(durationOf(t, eval[2])), samples: samples}
+			e := evaluationCase{line: number, text: eval[3], times: []time.Time{timeOf(t, eval[2])}, samples: samples}
 			e.fails, e.ordered = eval[1] == "fail", eval[1] == "ordered"
 			e.read(t, body)
 			file.evaluations = append(file.evaluations, e)
@@ -107,6 +115,8 @@ func readAcceptance(t *testing.T, name, content string) acceptanceFile {
 	}
 	return file
 }
+
+func timeOf(t *testing.T, text string) time.Time { return time.UnixMilli(0).Add(durationOf(t, text)) }
 
 func durationOf(t *testing.T, text string) time.Duration {
 	if text == "" {
@@ -125,20 +135,28 @@ func durationOf(t *testing.T, text string) time.Duration {
 // read takes what is expected of an evaluation. What a file says about warnings is left out: they are compared with those
 // of Prometheus' engine.
 func (e *evaluationCase) read(t *testing.T, body []string) {
+	e.want = make([][]element, len(e.times))
 	for _, line := range body {
 		if what, ok := strings.CutPrefix(line, "expect "); ok {
+			if strings.HasPrefix(what, "range vector") {
+				return // no rule has such a result
+			}
 			e.fails = e.fails || strings.HasPrefix(what, "fail")
 			e.ordered = e.ordered || strings.HasPrefix(what, "ordered")
 			continue
 		}
 		if v, err := strconv.ParseFloat(line, 64); err == nil {
-			e.want = append(e.want, element{"{}", v})
+			e.want[0] = append(e.want[0], element{"{}", v})
 			continue
 		}
 		metric, values, err := seriesParser.ParseSeriesDesc(line)
 		switch {
-		case err == nil && len(values) > 0:
-			e.want = append(e.want, element{metric.String(), values[0].Value})
+		case err == nil && len(values) > 0 && len(values) <= len(e.times):
+			for i, v := range values {
+				if !v.Omitted {
+					e.want[i] = append(e.want[i], element{metric.String(), v.Value})
+				}
+			}
 		case !strings.HasPrefix(line, "expected_fail_"):
 			t.Fatalf("line %d expects %q: %v", e.line, line, err)
 		}

@@ -36,7 +36,9 @@ func TestPrometheusAcceptance(t *testing.T) {
 		}),
 		skipped: make(map[string]int),
 	}
+	all := 0
 	for _, file := range acceptanceFiles(t) {
+		all += len(file.evaluations)
 		t.Run(file.name, func(t *testing.T) {
 			before := a.ran
 			for _, e := range file.evaluations {
@@ -45,10 +47,10 @@ func TestPrometheusAcceptance(t *testing.T) {
 			if rest := len(file.evaluations) - (a.ran - before); rest > 0 {
 				t.Logf("%d of %d evaluations ran", a.ran-before, len(file.evaluations))
 			}
-			a.skipped["range queries: a rule is evaluated at one time"] += file.ranges
 		})
 	}
-	t.Logf("%d evaluations over windows gave what Prometheus gives and its files expect; in %d of them that is an error", a.ran, a.refused)
+	t.Logf("%d of %d evaluations gave over windows what Prometheus gives and its files expect; %d of them go over a range of times, and %d are errors there too",
+		a.ran, all, a.ranges, a.refused)
 	for _, reason := range slices.Sorted(maps.Keys(a.skipped)) {
 		t.Logf("%d did not run: %s", a.skipped[reason], reason)
 	}
@@ -61,54 +63,73 @@ type acceptance struct {
 	ours         *Engine
 	plain        *promql.Engine // Prometheus as it comes, without feature flags
 	ran, refused int
+	ranges       int // of those that ran: evaluations again and again
 	skipped      map[string]int
 }
 
-// run evaluates, or counts why not.
+// run evaluates at all times of the case, or counts why not. The rule stays bound, and its windows move on.
 func (a *acceptance) run(t *testing.T, e evaluationCase) {
 	if reason := a.unfit(e); reason != "" {
 		a.skipped[reason]++
 		return
 	}
-	ctx := t.Context()
-	want := a.exec(ctx, a.plain, e.samples, e)
 	store := window.New(window.Options{})
-	rule, err := a.ours.Bind(ctx, store, e.text)
+	rule, err := a.ours.Bind(t.Context(), store, e.text)
 	if err != nil {
 		t.Errorf("line %d: %s: %v", e.line, e.text, err)
 		return
 	}
 	defer rule.Close()
-	e.samples.feed(t, store, e.at)
-	got := a.exec(ctx, a.ours.promql, rule.read(e.at), e)
-	if diff := difference(want, got); diff != "" {
-		t.Errorf("line %d: %s at %s: %s\nPrometheus:\n%v\nover windows:\n%v", e.line, e.text, e.at.UTC(), diff, want, got)
+	feed := e.samples.feed(store)
+	var failed, flagged bool
+	for i, at := range e.times {
+		feed.until(t, at)
+		want := a.exec(t.Context(), a.plain, e.samples, e.text, at)
+		got := a.exec(t.Context(), a.ours.promql, rule.read(at), e.text, at)
+		if diff := difference(want, got); diff != "" {
+			t.Errorf("line %d: %s at %s: %s\nPrometheus:\n%v\nover windows:\n%v", e.line, e.text, at.UTC(), diff, want, got)
+		}
+		a.verdicts(t, e, rule, at, got)
+		failed = failed || got.Err != nil
+		flagged = flagged || e.expects(i, want) != ""
+		if !flagged && e.expects(i, got) != "" {
+			t.Errorf("line %d: %s: %s", e.line, e.text, e.expects(i, got))
+		}
 	}
-	a.verdicts(t, e, rule, got)
 	switch {
-	case e.expects(want) != "":
+	case flagged || e.fails && !failed:
 		a.skipped["a feature flag changes the result (without the flag it is the same over windows)"]++
 		return
-	case e.expects(got) != "":
-		t.Errorf("line %d: %s: %s", e.line, e.text, e.expects(got))
-	case got.Err != nil:
+	case failed:
 		a.refused++
 	}
 	a.ran++
+	if e.isRange() {
+		a.ranges++
+	}
 }
+
+// flagged reads what Prometheus reads with all feature flags set.
+var flagged = parser.NewParser(parser.Options{
+	EnableExperimentalFunctions: true, ExperimentalDurationExpr: true, EnableExtendedRangeSelectors: true, EnableBinopFillModifiers: true,
+})
 
 // unfit says why an expression cannot be a rule, or cannot be evaluated at all.
 func (a *acceptance) unfit(e evaluationCase) string {
 	expr, err := a.ours.parser.ParseExpr(e.text)
+	if err != nil {
+		if _, err := flagged.ParseExpr(e.text); err == nil {
+			return "syntax or functions behind a feature flag"
+		}
+		return "" // and to bind it fails
+	}
 	switch {
-	case err != nil && e.fails:
-		return "not PromQL, as expected"
-	case err != nil:
-		return "syntax or functions behind a feature flag"
 	case expr.Type() != parser.ValueTypeVector && expr.Type() != parser.ValueTypeScalar:
 		return "the result is a " + parser.DocumentedType(expr.Type()) + ": rules refuse that"
 	case isPinned(expr):
 		return "@ with a fixed time: rules refuse that"
+	case e.isRange() && strings.Contains(e.text, "@"):
+		return "@ start() or end() of a range: a rule is evaluated at one time"
 	case strings.Contains(e.text, "offset -"):
 		return "a negative offset: it reads what comes after the evaluation"
 	case e.samples.histograms(expr):
@@ -117,9 +138,9 @@ func (a *acceptance) unfit(e evaluationCase) string {
 	return ""
 }
 
-func (a *acceptance) exec(ctx context.Context, engine *promql.Engine, over storage.Querier, e evaluationCase) *promql.Result {
+func (a *acceptance) exec(ctx context.Context, engine *promql.Engine, over storage.Querier, text string, at time.Time) *promql.Result {
 	queryable := storage.QueryableFunc(func(int64, int64) (storage.Querier, error) { return over, nil })
-	q, err := engine.NewInstantQuery(ctx, queryable, nil, e.text, e.at)
+	q, err := engine.NewInstantQuery(ctx, queryable, nil, text, at)
 	if err != nil {
 		return &promql.Result{Err: err}
 	}
@@ -127,8 +148,8 @@ func (a *acceptance) exec(ctx context.Context, engine *promql.Engine, over stora
 }
 
 // verdicts holds what the rule says against the result of the engine.
-func (a *acceptance) verdicts(t *testing.T, e evaluationCase, rule *Rule, want *promql.Result) {
-	result, err := rule.Eval(t.Context(), e.at)
+func (a *acceptance) verdicts(t *testing.T, e evaluationCase, rule *Rule, at time.Time, want *promql.Result) {
+	result, err := rule.Eval(t.Context(), at)
 	if (err != nil) != (want.Err != nil) {
 		t.Errorf("line %d: %s: the rule's error is %v, that of the engine %v", e.line, e.text, err, want.Err)
 	}
@@ -188,8 +209,12 @@ func compare(want, got []element, tolerance float64) string {
 	return ""
 }
 
-// expects says how a result differs from what the file expects.
-func (e evaluationCase) expects(r *promql.Result) string {
+// expects says how the result at the i-th time differs from what the file expects. Of a range that fails it says only
+// that: it does not say when.
+func (e evaluationCase) expects(i int, r *promql.Result) string {
+	if e.fails && e.isRange() {
+		return ""
+	}
 	if e.fails || r.Err != nil {
 		if e.fails != (r.Err != nil) {
 			return fmt.Sprintf("error %v, want one: %v", r.Err, e.fails)
@@ -198,55 +223,64 @@ func (e evaluationCase) expects(r *promql.Result) string {
 	}
 	got := elementsOf(r)
 	if e.ordered {
-		for i := range min(len(got), len(e.want)) {
-			if got[i].labels != e.want[i].labels {
-				return fmt.Sprintf("%s comes before %s", got[i].labels, e.want[i].labels)
+		for k := range min(len(got), len(e.want[i])) {
+			if got[k].labels != e.want[i][k].labels {
+				return fmt.Sprintf("%s comes before %s", got[k].labels, e.want[i][k].labels)
 			}
 		}
 	}
-	return compare(e.want, got, 1e-6)
+	return compare(e.want[i], got, 1e-6)
 }
 
-// feed gives the store the samples up to a time, one target for all series that have the same times.
-func (s *sampleSet) feed(t *testing.T, store *window.Store, until time.Time) {
-	type group struct {
-		layout frame.Layout
-		series []promql.Series
-	}
-	groups := make(map[string]*group)
-	var order []*group // sums of floats depend on the order of series
-	for _, series := range s.series {
+// feeder gives a store the samples of a set as time goes by, one target for all series that have the same times.
+type feeder []*feedTarget
+
+type feedTarget struct {
+	*window.Target
+	layout frame.Layout
+	series []promql.Series
+	next   int
+}
+
+func (s *sampleSet) feed(store *window.Store) (all feeder) {
+	targets := make(map[string]*feedTarget)
+	for _, series := range s.series { // in their order: sums of floats depend on it
 		var times []int64
 		for _, p := range series.Floats {
 			times = append(times, p.T)
 		}
 		key := fmt.Sprint(times)
-		if groups[key] == nil {
-			groups[key] = &group{}
-			order = append(order, groups[key])
+		if targets[key] == nil {
+			targets[key] = &feedTarget{Target: store.Open(nil, intervalOf(times))}
+			all = append(all, targets[key])
 		}
-		g := groups[key]
+		target := targets[key]
 		var set []frame.Label
 		series.Metric.Range(func(l labels.Label) { set = append(set, frame.Label{Name: l.Name, Value: l.Value}) })
-		g.layout.Series = append(g.layout.Series, frame.Series{Labels: frame.NewLabels(set...)})
-		g.series = append(g.series, series)
+		target.layout.Series = append(target.layout.Series, frame.Series{Labels: frame.NewLabels(set...)})
+		target.series = append(target.series, series)
 	}
-	for _, g := range order {
-		points := g.series[0].Floats
-		interval := time.Minute
-		for i := 1; i < len(points); i++ {
-			interval = min(interval, time.Duration(points[i].T-points[i-1].T)*time.Millisecond)
-		}
-		target := store.Open(nil, interval)
-		for i, p := range points {
-			if p.T > until.UnixMilli() {
-				break
+	return all
+}
+
+func intervalOf(times []int64) time.Duration {
+	interval := time.Minute
+	for i := 1; i < len(times); i++ {
+		interval = min(interval, time.Duration(times[i]-times[i-1])*time.Millisecond)
+	}
+	return interval
+}
+
+// until gives what there was up to a time and was not given yet.
+func (f feeder) until(t *testing.T, at time.Time) {
+	for _, target := range f {
+		points := target.series[0].Floats
+		for ; target.next < len(points) && points[target.next].T <= at.UnixMilli(); target.next++ {
+			row := frame.Frame{Layout: &target.layout, Time: points[target.next].T}
+			for _, series := range target.series {
+				row.Values = append(row.Values, series.Floats[target.next].F)
 			}
-			row := frame.Frame{Layout: &g.layout, Time: p.T}
-			for _, series := range g.series {
-				row.Values = append(row.Values, series.Floats[i].F)
-			}
-			if err := target.Append(row, frame.Frame{Layout: &frame.Layout{}, Time: p.T}); err != nil {
+			if err := target.Append(row, frame.Frame{Layout: &frame.Layout{}, Time: row.Time}); err != nil {
 				t.Fatal(err)
 			}
 		}
