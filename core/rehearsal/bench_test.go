@@ -27,23 +27,25 @@ func BenchmarkDay(b *testing.B) {
 	if diags.HasErrors() {
 		b.Fatal(diags)
 	}
-	modules, err := wasm.New(b.Context(), wasm.Options{})
-	if err != nil {
-		b.Fatal(err)
+	bubble := rehearsal.NewBubble() // as the program has it: a benchmark is no test
+	for name, verify := range map[string]bool{"once": false, "verified": true} {
+		b.Run(name, func(b *testing.B) {
+			modules, err := wasm.New(b.Context(), wasm.Options{Verify: verify})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { _ = modules.Close(b.Context()) }()
+			d := rehearsal.New(rehearsal.Options{Modules: modules, Bubble: bubble})
+			d.Run(&tests[0]) // compiles the modules
+			for b.Loop() {
+				result, diags := d.Run(&tests[0])
+				if diags.HasErrors() || len(result.Failures) > 0 || len(result.Events) == 0 {
+					b.Fatal(diags, result.Failures, len(result.Events))
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(rules*4*60*24), "ns/evaluation")
+		})
 	}
-	defer func() { _ = modules.Close(b.Context()) }()
-	d := rehearsal.New(rehearsal.Options{
-		Modules: modules,
-		Bubble:  rehearsal.NewBubble(), // as the program has it: a benchmark is no test
-	})
-	d.Run(&tests[0]) // compiles the modules
-	for b.Loop() {
-		result, diags := d.Run(&tests[0])
-		if diags.HasErrors() || len(result.Failures) > 0 || len(result.Events) == 0 {
-			b.Fatal(diags, result.Failures, len(result.Events))
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(rules*4*60*24), "ns/evaluation")
 }
 
 func dayConfig(rules int) string {

@@ -2,6 +2,8 @@ package rehearsal
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -137,8 +139,14 @@ func taken(r *config.Route, d *alert.Decision, root bool) (all []*config.Route) 
 	return all
 }
 
-// warnings are about series of the test that no rule reads: the likeliest reason for a test that sees nothing.
+// warnings are about rules that failed, and about series of the test that no rule reads: the likeliest reasons for a test
+// that sees nothing.
 func (p *play) warnings() (all []Failure) {
+	for _, e := range p.broken() {
+		if !strings.Contains(e.Decision.Reason, notDeterministic) {
+			all = append(all, Failure{p.test.Range, fmt.Sprintf("at %s, %s", since(e.At), e.Decision.Reason)})
+		}
+	}
 	for i := range p.test.Series {
 		s := &p.test.Series[i]
 		for _, samples := range s.Samples {
@@ -158,10 +166,8 @@ func (p *play) isRead(s *config.TestSeries, ls labels.Labels) bool {
 			continue
 		}
 		for _, r := range cfg.Rules {
-			for _, matchers := range r.Selectors() {
-				if mayMatch(matchers, ls) {
-					return true
-				}
+			if slices.ContainsFunc(r.Selectors(), func(m []*labels.Matcher) bool { return mayMatch(m, ls) }) {
+				return true
 			}
 		}
 	}

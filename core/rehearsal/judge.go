@@ -25,6 +25,7 @@ func (p *play) judge(update bool) (failures []Failure) {
 	if p.err != nil {
 		return []Failure{{p.test.Range, p.err.Error()}}
 	}
+	failures = p.contradictions()
 	for _, m := range p.moments {
 		failures = append(failures, judgeMoment(m)...)
 	}
@@ -39,6 +40,32 @@ func (p *play) judge(update bool) (failures []Failure) {
 	}
 	slices.SortStableFunc(failures, func(a, b Failure) int { return cmp.Compare(a.Range.Line, b.Range.Line) })
 	return failures
+}
+
+// contradictions are rules that judged the same differently: their module keeps to no contract, so that no test of it is
+// worth anything.
+func (p *play) contradictions() (failures []Failure) {
+	for _, e := range p.broken() {
+		if strings.Contains(e.Decision.Reason, notDeterministic) {
+			failures = append(failures, Failure{p.test.Range, fmt.Sprintf("at %s, %s", since(e.At), e.Decision.Reason)})
+		}
+	}
+	return failures
+}
+
+// notDeterministic is what core/wasm says of such a rule.
+const notDeterministic = "not deterministic"
+
+// broken are the first failures of the rules that failed.
+func (p *play) broken() (first []Event) {
+	seen := map[string]bool{}
+	for _, e := range p.events {
+		if d := e.Decision; d != nil && d.Kind == alert.KindRuleFailed && !seen[d.Rule] {
+			seen[d.Rule] = true
+			first = append(first, e)
+		}
+	}
+	return first
 }
 
 // judgeMoment compares how alerts stood.

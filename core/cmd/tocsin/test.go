@@ -31,6 +31,7 @@ func testCommand() *cli.Command {
 			&cli.BoolFlag{Name: "v", Usage: "print every test and what happened in it"},
 			&cli.BoolFlag{Name: "json", Usage: "print what happened as \"go test -json\" does"},
 			&cli.StringFlag{Name: "junit", Usage: "also write a JUnit report to `FILE`"},
+			&cli.BoolFlag{Name: "verify", Usage: "run every rule in two instances and fail where they disagree (twice the time)"},
 			&cli.BoolFlag{Name: "update", Usage: "write the golden files of payloads instead of comparing with them"},
 		},
 		Action: runTests,
@@ -49,7 +50,7 @@ func runTests(ctx context.Context, cmd *cli.Command) error {
 	if err := complain(diags); err != nil {
 		return err
 	}
-	modules, err := moduleHost(ctx)
+	modules, err := moduleHostWith(ctx, wasm.Options{Verify: cmd.Bool("verify")})
 	if err != nil {
 		return err
 	}
@@ -134,13 +135,18 @@ func complain(diags config.Diagnostics) error {
 
 // moduleHost runs rule modules for commands without a data_dir. Compiled code is kept in the user's cache, if there is one.
 func moduleHost(ctx context.Context) (*wasm.Host, error) {
+	return moduleHostWith(ctx, wasm.Options{})
+}
+
+func moduleHostWith(ctx context.Context, o wasm.Options) (*wasm.Host, error) {
 	dir := cacheDir
 	if dir == "" {
 		if user, err := os.UserCacheDir(); err == nil {
 			dir = filepath.Join(user, "tocsin", "modules")
 		}
 	}
-	return wasm.New(ctx, wasm.Options{CacheDir: dir, Logger: zerolog.Nop(), Interpreter: true})
+	o.CacheDir, o.Logger, o.Interpreter = dir, zerolog.Nop(), true
+	return wasm.New(ctx, o)
 }
 
 func writeFile(path string, fill func(io.Writer) error) (err error) {
