@@ -77,6 +77,7 @@ func (r Range) String() string {
 // Config is a whole configuration. Every reference in it resolves. Blocks stand in the order of files and lines.
 type Config struct {
 	Engine    Engine
+	Web       Web
 	Sources   []Source
 	Rules     []Rule
 	Notifiers []Notifier

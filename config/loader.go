@@ -82,6 +82,7 @@ func (l *loader) load(paths []string) *Config {
 	if !l.askCatalog(cfg) {
 		return nil
 	}
+	cfg.Web = l.web(cfg.Engine)
 	cfg.Sources = l.sources()
 	cfg.Notifiers = l.notifiers()
 	cfg.Rules = l.rules(cfg.Sources)
@@ -100,6 +101,7 @@ func (l *loader) load(paths []string) *Config {
 func rootSchema() *hcl.BodySchema {
 	return &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 		{Type: "engine"},
+		{Type: "web"},
 		{Type: "variable", LabelNames: []string{"name"}},
 		{Type: "locals"},
 		{Type: "source", LabelNames: []string{"kind", "name"}},
@@ -128,7 +130,7 @@ func (l *loader) splitBlocks() {
 		l.report(diags...)
 		for _, b := range content.Blocks {
 			l.blocks[b.Type] = append(l.blocks[b.Type], b)
-			if slices.Contains([]string{"source", "notifier", "variable"}, b.Type) {
+			if slices.Contains([]string{"source", "notifier", "variable", "web"}, b.Type) {
 				l.hideBody(b.Body)
 			}
 		}

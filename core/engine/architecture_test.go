@@ -41,6 +41,7 @@ var ours = []struct {
 	{"core/state", nil, "it stores bytes"},
 	{"core/pluginhost", []string{"sdk"}, "it runs plugins and does not know what for"},
 	{"core/api", []string{"sdk/frame", "core/alert", "core/silence"}, "it shows what they hold, and hands changes on through funcs"},
+	{"core/access", nil, "it knows who may do what, and nothing of what is done"},
 	{"core/engine", []string{""}, "the composition root"},
 	{"core/rehearsal", []string{""}, "it plays the surroundings of the whole engine"},
 	{"core/demo", []string{""}, "it plays the whole product"},

@@ -8,6 +8,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -81,6 +82,7 @@ type Engine struct {
 	changed  chan struct{} // alerts changed: routes have to be computed again
 	routing  sync.WaitGroup
 	listener net.Listener
+	tls      *tls.Config // of the listener; nil: plain HTTP
 	ready    atomic.Bool
 }
 
@@ -220,6 +222,9 @@ func (e *Engine) openDelivery(ctx context.Context) error {
 func (e *Engine) listen(ctx context.Context) (err error) {
 	if e.options.World.Offline {
 		return nil
+	}
+	if e.tls, err = tlsConfig(e.options.Config.Web); err != nil {
+		return err
 	}
 	network, address := "tcp", e.options.Config.Engine.Listen
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {

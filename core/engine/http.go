@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"log" //nolint:depguard // net/http takes no other logger
+	"net"
 	"net/http"
 	"time"
 
@@ -12,13 +14,19 @@ import (
 // serve answers HTTP until the engine is stopped.
 func (e *Engine) serve() {
 	server := &http.Server{
-		Handler:           api.New(api.Options{Ready: e.isReady, Alertmanager: e.alertmanager()}),
+		Handler:           guard(e.options.Config.Web).Handler(api.New(api.Options{Ready: e.isReady, Alertmanager: e.alertmanager()})),
 		ReadHeaderTimeout: 10 * time.Second,
+		TLSConfig:         e.tls,
+		ErrorLog:          log.New(e.logger.With().Str("part", "http").Logger(), "", 0), // failed handshakes
+	}
+	serve := server.Serve
+	if e.tls != nil {
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := server.Serve(e.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(e.listener); !errors.Is(err, http.ErrServerClosed) {
 			e.logger.Error().Err(err).Msg("the HTTP API ended; alerts are still sent")
 		}
 	}()
