@@ -18,6 +18,10 @@ func (l *loader) hash(cfg *Config) string {
 	for i := range c.Sources {
 		s := &c.Sources[i]
 		s.Settings, s.Secrets = l.digestOf("source."+s.Kind+"."+s.Name), nil
+		s.Discoveries = slices.Clone(s.Discoveries)
+		for k := range s.Discoveries {
+			s.Discoveries[k].Settings = nil // in the digest of the source
+		}
 	}
 	for i := range c.Notifiers {
 		n := &c.Notifiers[i]

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -27,6 +28,17 @@ type WeekdayRange struct{ From, To time.Weekday }
 
 // TimeRange is a part of a day, in minutes since midnight; the end is exclusive and at most 24 hours.
 type TimeRange struct{ Start, End int }
+
+// MarshalJSON writes the place by its name, so that a schedule elsewhere is not the same.
+func (s Schedule) MarshalJSON() ([]byte, error) {
+	type plain Schedule // without this method
+	place := s.Location.String()
+	s.Location = nil
+	return json.Marshal(struct {
+		plain
+		Location string
+	}{plain(s), place})
+}
 
 func (l *loader) schedules() (all []Schedule) {
 	for _, block := range l.blocks["schedule"] {
