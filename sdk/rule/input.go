@@ -80,10 +80,10 @@ type Groups struct {
 func (g Groups) Of(i int) int { return int(g.of[g.series[i]]) }
 
 // Len is the number of groups.
-func (g Groups) Len() int { return len(g.instances) }
+func (g Groups) Len() int { return g.len() }
 
 // At is group g as an instance, with the labels that it was grouped by.
-func (g Groups) At(i int) Instance { return g.instances[i] }
+func (g Groups) At(i int) Instance { return *g.at(i) }
 
 // Matches says which of an input's series a matcher selects. It is valid during one evaluation.
 type Matches struct {

@@ -1,7 +1,8 @@
 package rule
 
 import (
-	"strings"
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/tocsinhq/tocsin/sdk/frame"
@@ -20,6 +21,7 @@ type Roster[T any] struct {
 	members Memory[member[T]]
 	table   *table
 	targets *grouping  // by job and instance
+	order   []uint32   // the targets by ID
 	seen    []presence // of each target in this evaluation
 	certain bool       // the targets that are configured are known
 	gone    []Absentee[T]
@@ -58,12 +60,9 @@ const MaxMembers = 5000
 func (r *Roster[T]) Begin(w Window, in, targets *Input) {
 	r.members.Keep = r.Forget
 	r.members.begin(w)
-	r.table = in.table
-	r.targets = r.table.group([]string{"job", "instance"}, false)
-	if n := len(r.targets.instances); cap(r.seen) < n {
-		r.seen = make([]presence, n)
+	if r.table != in.table {
+		r.learn(in.table)
 	}
-	r.seen = r.seen[:len(r.targets.instances)]
 	clear(r.seen)
 	for i, index := range in.in.Series {
 		r.note(index, in.Series(i).Missing())
@@ -73,6 +72,19 @@ func (r *Roster[T]) Begin(w Window, in, targets *Input) {
 		up, ok := targets.Value(i)
 		r.note(index, !ok || up == 0)
 	}
+}
+
+// learn finds the targets of another generation of series.
+func (r *Roster[T]) learn(t *table) {
+	r.table, r.targets = t, t.group([]string{"job", "instance"}, false)
+	r.seen = make([]presence, r.targets.len())
+	r.order = make([]uint32, len(r.seen))
+	for i := range r.order {
+		r.order[i] = uint32(i)
+	}
+	slices.SortFunc(r.order, func(a, b uint32) int {
+		return cmp.Compare(r.targets.at(int(a)).id, r.targets.at(int(b)).id)
+	})
 }
 
 func (r *Roster[T]) note(series uint32, isSilent bool) {
@@ -117,23 +129,17 @@ func (r *Roster[T]) ask(w Window, i Instance) (*member[T], bool) {
 		return nil, false
 	}
 	m, found := r.members.At(w, i)
-	if !found {
-		m.who = r.name(i)
-		m.target = targetOf(m.who.labels)
+	switch {
+	case found:
+	case int(i.series) < r.table.series.Len(): // there may be thousands in the first evaluation
+		m.who = r.table.named(int(i.series))
+		if target := r.targets.at(int(r.targets.of[i.series])); target.labels.Get("instance") != "" {
+			m.target = target.id
+		}
+	default:
+		m.who, m.target = i, targetOf(i.labels)
 	}
 	return m, found
-}
-
-// name is the instance by labels of its own.
-func (r *Roster[T]) name(i Instance) Instance {
-	if int(i.series) >= r.table.series.Len() {
-		return i
-	}
-	labels := r.table.series.Labels(int(i.series)).Without(frame.MetricName)
-	for k, l := range labels {
-		labels[k] = frame.Label{Name: strings.Clone(l.Name), Value: strings.Clone(l.Value)}
-	}
-	return Of(labels...)
 }
 
 func targetOf(labels frame.Labels) uint64 {
@@ -198,12 +204,13 @@ func (r *Roster[T]) judge(m *member[T]) (keep bool) {
 }
 
 func (r *Roster[T]) presence(target uint64) presence {
-	for g := range r.targets.instances {
-		if r.targets.instances[g].id == target {
-			return r.seen[g]
-		}
+	at, found := slices.BinarySearchFunc(r.order, target, func(g uint32, id uint64) int {
+		return cmp.Compare(r.targets.at(int(g)).id, id)
+	})
+	if !found {
+		return unlisted
 	}
-	return unlisted
+	return r.seen[r.order[at]]
 }
 
 // Save writes what is remembered. The value of each instance is written by each.

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -15,6 +16,7 @@ type table struct {
 	matches    []matching
 	slots      []slots
 	upper      []float64   // bounds of histogram buckets, see bounds
+	copies     []string    // of strings, see keep
 	column     []uint32    // scratch
 	aggregates []aggregate // scratch
 }
@@ -22,8 +24,11 @@ type table struct {
 type grouping struct {
 	labels    []string
 	without   bool // grouped by all labels but these
-	of        []uint32
-	instances []Instance
+	table     *table
+	names     []uint32   // of the labels, in the dictionary
+	of        []uint32   // the group of each series
+	first     []uint32   // series of each group
+	instances []Instance // of each group, made when it is asked for: see at
 }
 
 type matching struct {
@@ -38,7 +43,7 @@ func (t *table) group(labels []string, without bool) *grouping {
 			return g
 		}
 	}
-	g := &grouping{labels: slices.Clone(labels), without: without, of: make([]uint32, t.series.Len())}
+	g := &grouping{labels: slices.Clone(labels), without: without, table: t, of: make([]uint32, t.series.Len())}
 	t.groupings = append(t.groupings, g)
 	names := t.find(labels)
 	if without {
@@ -49,14 +54,28 @@ func (t *table) group(labels []string, without bool) *grouping {
 	for _, name := range names {
 		groups = t.split(g.of, name)
 	}
-	seen := make([]bool, groups)
+	slices.SortFunc(names, func(a, b uint32) int { return cmp.Compare(t.textOf(a), t.textOf(b)) })
+	g.names, g.first = slices.Compact(names), make([]uint32, 0, groups)
 	for i, group := range g.of { // groups are numbered in the order of their first series
-		if !seen[group] {
-			seen[group] = true
-			g.instances = append(g.instances, t.instance(i, names))
+		if int(group) == len(g.first) {
+			g.first = append(g.first, uint32(i))
 		}
 	}
 	return g
+}
+
+func (g *grouping) len() int { return len(g.first) }
+
+// at is a group as an instance. There may be thousands of groups that nobody asks for.
+func (g *grouping) at(i int) *Instance {
+	if g.instances == nil {
+		g.instances = make([]Instance, len(g.first))
+	}
+	made := &g.instances[i]
+	if made.series != abi.NoIndex {
+		*made = g.table.instance(int(g.first[i]), g.names)
+	}
+	return made
 }
 
 // find looks label names up among the strings.
@@ -70,6 +89,14 @@ func (t *table) find(labels []string) []uint32 {
 		names[k] = index
 	}
 	return names
+}
+
+// textOf is string i, "" for one that is not there.
+func (t *table) textOf(i uint32) string {
+	if i == abi.NoIndex {
+		return ""
+	}
+	return t.series.Text(i)
 }
 
 // namesWithout lists the names of all labels that any series has, but for some.
@@ -146,17 +173,40 @@ func slotOf(key uint64, size int) int {
 	return int((key*0x9e3779b97f4a7c15)>>32) & (size - 1)
 }
 
-// instance makes the identity of a group from one of its series. The strings are copied: a group may be remembered
-// for longer than the series exist.
+// instance makes the identity of a group from one of its series. The names are in the order of a label set.
 func (t *table) instance(i int, names []uint32) Instance {
-	var labels frame.Labels
+	labels := make(frame.Labels, 0, len(names))
 	for _, name := range names {
 		value, ok := t.series.Value(i, name)
-		if ok && t.series.Text(name) != frame.MetricName {
-			labels = append(labels, frame.Label{Name: strings.Clone(t.series.Text(name)), Value: strings.Clone(t.series.Text(value))})
+		if ok && t.series.Text(value) != "" && t.series.Text(name) != frame.MetricName {
+			labels = append(labels, frame.Label{Name: t.keep(name), Value: t.keep(value)})
 		}
 	}
-	return Of(labels...)
+	return Instance{series: abi.NoIndex, labels: labels, id: labels.Hash()}
+}
+
+// named is series i as an instance by labels of its own, which outlive the generation.
+func (t *table) named(i int) Instance {
+	pairs := t.series.Pairs[2*t.series.SeriesPairs[i] : 2*t.series.SeriesPairs[i+1]]
+	labels := make(frame.Labels, 0, len(pairs)/2)
+	for p := 0; p < len(pairs); p += 2 {
+		if t.series.Text(pairs[p]) != frame.MetricName {
+			labels = append(labels, frame.Label{Name: t.keep(pairs[p]), Value: t.keep(pairs[p+1])})
+		}
+	}
+	return Instance{series: abi.NoIndex, labels: labels, id: labels.Hash()}
+}
+
+// keep returns string i of the dictionary, for what may be remembered for longer than the series exist. All who keep it
+// share one copy.
+func (t *table) keep(i uint32) string {
+	if t.copies == nil {
+		t.copies = make([]string, t.series.Strings())
+	}
+	if t.copies[i] == "" {
+		t.copies[i] = strings.Clone(t.series.Text(i))
+	}
+	return t.copies[i]
 }
 
 // match returns which series m selects, worked out at the first call. Each different value is looked at once.
