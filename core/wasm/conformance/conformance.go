@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"github.com/tocsinhq/tocsin/core/wasm"
 	"github.com/tocsinhq/tocsin/core/wasm/pack"
@@ -148,7 +149,22 @@ func (s *suite) load() (err error) {
 		_ = s.module.Close(s.ctx) // nothing is open in it
 		return err
 	}
-	return nil
+	return s.acceptable()
+}
+
+// acceptable tells whether the rule takes the parameters. Those that were made up may contradict each other, which the
+// manifest cannot say; then no other check would say anything else.
+func (s *suite) acceptable() error {
+	g, err := s.open()
+	if err == nil {
+		err = g.configure(0)
+	}
+	if _, ok := errors.AsType[refusal](err); !ok {
+		s.closeGuests() // other failures are for the checks
+		return nil
+	}
+	s.close()
+	return fmt.Errorf("the rule refuses its parameters, give it others (tocsin rule conformance -params): %w", err)
 }
 
 func (s *suite) close() {

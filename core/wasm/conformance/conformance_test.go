@@ -147,6 +147,10 @@ func TestManifests(t *testing.T) {
 	if len(given) != 1 || !strings.Contains(given[0].Detail, "at most 10") {
 		t.Errorf("got %+v", given)
 	}
+	refused := Run(t.Context(), host, "x", code, Options{Params: json.RawMessage(`{"above":10}`)})
+	if len(refused) != 1 || refused[0].Check != "load" || !strings.Contains(refused[0].Detail, "the rule refuses its parameters") {
+		t.Errorf("got %+v", refused)
+	}
 	if !Failed(given) || Failed(nil) {
 		t.Error("Failed is wrong")
 	}

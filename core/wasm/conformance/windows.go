@@ -22,6 +22,10 @@ func checkEmpty(s *suite) error {
 		clear(in.Spans)
 		in.Values, in.Times = nil, nil
 	}
+	nothing := workload.Window(m, none, 0, usualSamples) // over as long a time
+	for i := range nothing.Inputs {
+		nothing.Inputs[i].Times = nil
+	}
 	silent := workload.Window(m, some, 2, usualSamples)
 	silent.Flags |= abi.WindowMissing
 	for i := range silent.Inputs {
@@ -35,7 +39,7 @@ func checkEmpty(s *suite) error {
 		name string
 		step step
 	}{
-		{"no series", step{dictionary: none, window: workload.Window(m, none, 0, 0)}},
+		{"no series", step{dictionary: none, window: nothing}},
 		{"series without samples", step{dictionary: some, window: holes}},
 		{"series whose targets are silent", step{dictionary: some, window: silent}},
 	} {
@@ -47,7 +51,9 @@ func checkEmpty(s *suite) error {
 	if err != nil {
 		return err
 	}
-	_, err = g.play(0, step{dictionary: some, window: workload.Window(m, some, 0, usualSamples)}, step{dictionary: none, window: workload.Window(m, none, 1, 0)})
+	next := *nothing
+	next.Sequence, next.Time = 1, nothing.Time+workload.Interval
+	_, err = g.play(0, step{dictionary: some, window: workload.Window(m, some, 0, usualSamples)}, step{dictionary: none, window: &next})
 	if err != nil {
 		return fmt.Errorf("series, and then none: %w", err)
 	}

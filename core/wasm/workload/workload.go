@@ -58,6 +58,9 @@ func allowed(a schema.Attribute, kind string) any {
 	if a.Max != nil {
 		number = math.Min(number, *a.Max)
 	}
+	if kind == "float" && a.Min != nil && a.Max != nil && (number == *a.Min || number == *a.Max) {
+		number = (*a.Min + *a.Max) / 2 // a rule may have no use for the bounds themselves, as for a quantile of 1
+	}
 	switch {
 	case strings.HasPrefix(kind, "list("):
 		return []any{allowed(a, strings.TrimSuffix(kind[len("list("):], ")"))}

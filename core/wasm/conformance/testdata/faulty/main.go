@@ -96,6 +96,9 @@ func configure(handle int32, block []byte) abi.StatusCode {
 		handle = 0
 	}
 	sessions[handle] = s
+	if s.above == 10 { // allowed by the manifest, and yet of no use
+		return abi.BadConfig
+	}
 	return abi.OK
 }
 
