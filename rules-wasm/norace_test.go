@@ -1,0 +1,5 @@
+//go:build !race
+
+package ruleswasm_test
+
+const raced = false
