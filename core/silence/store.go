@@ -95,6 +95,9 @@ func (s *Store) Set(wanted Silence, now time.Time) (id string, err error) {
 	switch {
 	case before != nil && changesInPlace(before, &wanted, now):
 		next.Hid = before.Hid
+		if before.At(now) == Active {
+			next.StartsAt = before.StartsAt
+		}
 	default:
 		if before != nil && before.At(now) != Expired {
 			changes = append(changes, ended(before, now))
@@ -107,14 +110,15 @@ func (s *Store) Set(wanted Silence, now time.Time) (id string, err error) {
 	return next.ID, s.commit(changes)
 }
 
-// changesInPlace tells whether a change leaves the past as it was.
+// changesInPlace tells whether a change leaves the past as it was. The API shows times to the millisecond, and clients
+// send back what they were shown.
 func changesInPlace(before, wanted *Silence, now time.Time) bool {
 	if !sameMatchers(before.Matchers, wanted.Matchers) {
 		return false
 	}
 	switch before.At(now) {
 	case Active:
-		return wanted.StartsAt.Equal(before.StartsAt)
+		return wanted.StartsAt.UnixMilli() == before.StartsAt.UnixMilli()
 	case Pending:
 		return !wanted.StartsAt.Before(now)
 	}

@@ -179,6 +179,22 @@ func TestChange(t *testing.T) {
 	}
 }
 
+// A client that was shown a silence, which began between two milliseconds, prolongs it.
+func TestChangeOfWhatWasShown(t *testing.T) {
+	s := open(t, state.Memory())
+	began := noon.Add(1234567 * time.Nanosecond)
+	id, err := s.Set(migration(), began)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, _ := s.Get(id)
+	shown.StartsAt, shown.EndsAt = shown.StartsAt.Truncate(time.Millisecond), noon.Add(4*time.Hour)
+	newID, err := s.Set(shown, noon.Add(time.Minute))
+	if after, _ := s.Get(id); err != nil || newID != id || !after.StartsAt.Equal(began) || !after.EndsAt.Equal(shown.EndsAt) {
+		t.Errorf("got %s, error %v, from %s to %s; want %s from %s on", newID, err, after.StartsAt, after.EndsAt, id, began)
+	}
+}
+
 func TestExpire(t *testing.T) {
 	s := open(t, state.Memory())
 	pending := migration()
