@@ -240,6 +240,11 @@ func TestS06CompileBomb(t *testing.T) {
 	several := strings.Repeat(`(func (local `+strings.Repeat("i32 ", 200)+`)`+loops[:250*len(loops)/2340]+`)`, 60)
 	s.refuse(t, source{more: several}.assemble(t), wasm.Limits{}, "the module would take too long to compile")
 
+	// Names that claim to be four billion: 24 bytes of memory each, for whoever believes it before reading them.
+	if m := load(t, s.Host, source{more: `(@custom "name" "\01\05\ff\ff\ff\ff\0f")`}, wasm.Limits{}); m.Close(t.Context()) != nil {
+		t.Error("the module cannot be closed")
+	}
+
 	// Loads at the same time take turns, and equal modules are compiled once.
 	code := source{more: `(func ` + strings.Repeat("(global.set $g (i32.add (global.get $g) (i32.const 1)))", 5_000) + `) (global $g (mut i32) (i32.const 0))`}.assemble(t)
 	var loads sync.WaitGroup

@@ -13,7 +13,6 @@ package meter
 import (
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // The names under which the counter and what is kept beside it are exported.
@@ -73,17 +72,15 @@ const exactRegions = 64
 // maxMetered bounds the code that comes out: a module of nothing but empty loops grows eightfold.
 const maxMetered = 64 << 20
 
-// Meter returns the module with fuel metering. Of the custom sections only "name" and those in keep survive.
+// Meter returns the module with fuel metering, and without custom sections. Nobody needs these any more, and what reads
+// them must be as careful as what is here: the runtime makes room for as many names as a "name" section says it has.
 // initial is the budget until the host sets it: what a start function may spend.
-func (m *Module) Meter(initial uint64, keep ...string) ([]byte, error) {
+func (m *Module) Meter(initial uint64) ([]byte, error) {
 	out := &writer{}
 	out.raw(header)
 	pending := []byte{sectionType, sectionFunction, sectionGlobal, sectionExport, sectionCode} // in their order
 	for _, s := range m.sections {
 		if s.id == sectionCustom {
-			if m.keeps(s, keep) {
-				out.section(s.id, s.body)
-			}
 			continue
 		}
 		for len(pending) > 0 && order(pending[0]) <= order(s.id) { // absent ones are made at their place
@@ -108,23 +105,19 @@ func (m *Module) Meter(initial uint64, keep ...string) ([]byte, error) {
 	return out.b, nil
 }
 
-// Strip returns the module as it is, without the custom sections that Meter drops too. What Meter refuses it refuses.
-func (m *Module) Strip(keep ...string) ([]byte, error) {
+// Strip returns the module as it is, without custom sections. What Meter refuses it refuses.
+func (m *Module) Strip() ([]byte, error) {
 	if err := m.eachBody(func(f *function, code []byte) error { return f.scan(code) }); err != nil {
 		return nil, err
 	}
 	out := &writer{}
 	out.raw(header)
 	for _, s := range m.sections {
-		if s.id != sectionCustom || m.keeps(s, keep) {
+		if s.id != sectionCustom {
 			out.section(s.id, s.body)
 		}
 	}
 	return out.b, nil
-}
-
-func (m *Module) keeps(s section, keep []string) bool {
-	return s.name == "name" || slices.Contains(keep, s.name)
 }
 
 // extend writes a section with what metering adds to it.

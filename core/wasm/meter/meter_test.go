@@ -95,14 +95,12 @@ func TestCustomSections(t *testing.T) {
 	if got, ok := m.Custom("tocsin.manifest"); !ok || string(got) != "{}" {
 		t.Errorf("got %q, %v", got, ok)
 	}
-	out, err := m.Meter(0, "tocsin.manifest")
-	if err != nil {
-		t.Fatal(err)
+	plain, err := m.Strip()
+	if err != nil || !bytes.Equal(plain, tiny(nil)) {
+		t.Errorf("got %x, %v, want what the module is without them", plain, err)
 	}
-	for name, want := range map[string]bool{"name": true, "secret": false, "tocsin.manifest": true} {
-		if got := bytes.Contains(out, []byte(name)); got != want {
-			t.Errorf("section %s is there: %v", name, got)
-		}
+	if out := metered(t, code); !bytes.Equal(out, metered(t, tiny(nil))) {
+		t.Errorf("got %x, want what the module is without them", out)
 	}
 }
 
@@ -145,42 +143,6 @@ func TestRefused(t *testing.T) {
 			}
 		})
 	}
-}
-
-func FuzzMeter(f *testing.F) {
-	f.Add(tiny(nil))
-	f.Add(tiny([]byte{0x03, 0x40, 0x0c, 0, 0x0b}))
-	f.Add([]byte("\x00asm\x01\x00\x00\x00\n\x04\xf3\xf3\xf3\xf3")) // a count that ends too early
-	f.Add(tiny([]byte{0x41, 0, 0x41, 0, 0x41, 9, 0xfc, 11, 0}, []byte{5, 3, 1, 0, 1}))
-	f.Add(tiny([]byte{0x02, 0x40, 0x41, 0, 0x0e, 1, 0, 0, 0x0b}))
-	f.Add(tiny([]byte{0xfd, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x1a}))
-	f.Fuzz(func(t *testing.T, code []byte) {
-		m, err := meter.Parse(code)
-		if err != nil {
-			return
-		}
-		_ = m.Check(meter.Policy{
-			Memory: "memory", Bytes: 1 << 20, Functions: 10, Table: 10, MemoryPages: 10,
-			Exports: []meter.Signature{{Name: "f", Params: "i32"}}, Import: func(i meter.Import) (meter.Signature, bool) { return meter.Signature{}, i.Name == "f" },
-		})
-		out, err := m.Meter(1)
-		if err != nil {
-			return
-		}
-		if _, err := meter.Parse(out); err == nil || !strings.Contains(err.Error(), "reserved") {
-			t.Fatalf("a metered module is not recognized: %v", err)
-		}
-		again, err := meter.Parse(bytes.ReplaceAll(out, []byte(meter.FuelExport), []byte("tocsin-fuel")))
-		if err != nil {
-			t.Fatalf("the metered module cannot be read: %v", err)
-		}
-		if again.Functions() != m.Functions()+1 || len(again.Imports()) != len(m.Imports()) {
-			t.Error("functions or imports were lost")
-		}
-		if _, err := again.Meter(1); err != nil {
-			t.Errorf("the metered module's code cannot be read: %v", err)
-		}
-	})
 }
 
 func TestDataIsMerged(t *testing.T) {
