@@ -1,6 +1,7 @@
 package wasm_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"math"
@@ -12,10 +13,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
+	"github.com/tocsinhq/tocsin/core/wasm"
 	"github.com/tocsinhq/tocsin/core/wasm/meter"
+	"github.com/tocsinhq/tocsin/core/wasm/workload"
+	ruleswasm "github.com/tocsinhq/tocsin/rules-wasm"
 )
 
 // samples is the folder of the wazero module, whose tests carry the official test suite of WebAssembly.
@@ -123,26 +130,33 @@ func TestMeteredEqualsUnmetered(t *testing.T) {
 		t.Skip("tens of thousands of calls")
 	}
 	root := filepath.Join(samples(t), "internal", "integration_test", "spectest")
-	calls, traps := 0, 0
+	var total comparison
 	for _, version := range []string{"v1", "v2"} {
 		files, err := filepath.Glob(filepath.Join(root, version, "testdata", "*.json"))
 		if err != nil || len(files) == 0 {
 			t.Skipf("the test suite is not in the sources of wazero: %v", err)
 		}
 		for _, file := range files {
-			c, tr := compareFile(t, file)
-			calls, traps = calls+c, traps+tr
+			total.add(compareFile(t, file))
 		}
 	}
-	t.Logf("%d calls ended alike, %d of them by a trap", calls, traps)
-	if calls < 10_000 {
-		t.Errorf("only %d calls were compared", calls)
+	t.Logf("%d calls ended alike, %d of them by a trap; left out: %d calls of %d modules that import from others or that the meter refuses",
+		total.calls, total.traps, total.skipped, total.modules)
+	if total.calls < 60_000 {
+		t.Errorf("only %d calls were compared", total.calls)
 	}
+}
+
+// comparison counts what was compared.
+type comparison struct{ calls, traps, skipped, modules int }
+
+func (a *comparison) add(b comparison) {
+	a.calls, a.traps, a.skipped, a.modules = a.calls+b.calls, a.traps+b.traps, a.skipped+b.skipped, a.modules+b.modules
 }
 
 type pair struct{ plain, metered api.Module }
 
-func compareFile(t *testing.T, file string) (calls, traps int) {
+func compareFile(t *testing.T, file string) (total comparison) {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -157,13 +171,23 @@ func compareFile(t *testing.T, file string) (calls, traps int) {
 	for i := range runtimes {
 		runtimes[i] = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithDebugInfoEnabled(false))
 		defer func() { _ = runtimes[i].Close(context.Background()) }()
+		// What the suite's modules import from: functions, memory, a table, globals.
+		spectest, err := os.ReadFile(filepath.Join(filepath.Dir(file), "..", "..", "testdata", "spectest.wasm"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := runtimes[i].InstantiateWithConfig(ctx, spectest, wazero.NewModuleConfig().WithName("spectest")); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var current pair
 	named := map[string]pair{}
 	for _, c := range s.Commands {
 		switch c.Type {
 		case "module":
-			current = instantiateBoth(ctx, runtimes, filepath.Join(filepath.Dir(file), c.Filename))
+			if current = instantiateBoth(ctx, runtimes, filepath.Join(filepath.Dir(file), c.Filename)); current.plain == nil {
+				total.modules++
+			}
 			if c.Name != "" {
 				named[c.Name] = current
 			}
@@ -172,7 +196,11 @@ func compareFile(t *testing.T, file string) (calls, traps int) {
 			if c.Action.Module != "" {
 				p = named[c.Action.Module]
 			}
-			if p.plain == nil || c.Action.Type != "invoke" {
+			if c.Action.Type != "invoke" {
+				continue
+			}
+			if p.plain == nil {
+				total.skipped++
 				continue
 			}
 			var args []uint64
@@ -186,13 +214,180 @@ func compareFile(t *testing.T, file string) (calls, traps int) {
 			if outcome(wantErr) != outcome(gotErr) || !slices.Equal(want, got) {
 				t.Errorf("%s:%d: %s: metered %x, %v; plain %x, %v", filepath.Base(file), c.Line, c.Action.Field, got, gotErr, want, wantErr)
 			}
-			calls++
+			total.calls++
 			if wantErr != nil {
-				traps++
+				total.traps++
 			}
 		}
 	}
-	return calls, traps
+	return total
+}
+
+// TestMeteredSamples calls every export of every module that ships with wazero, whatever it is for, metered and not:
+// results and memory must be the same afterwards.
+func TestMeteredSamples(t *testing.T) {
+	if testing.Short() || raced {
+		t.Skip("thousands of modules")
+	}
+	ctx := t.Context()
+	compared, starved, left := 0, 0, map[string]int{}
+	runtimes := [2]wazero.Runtime{}
+	for i := range runtimes {
+		runtimes[i] = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithDebugInfoEnabled(false).WithMemoryLimitPages(1024))
+		defer func() { _ = runtimes[i].Close(context.Background()) }()
+		if _, err := wasi_snapshot_preview1.Instantiate(ctx, runtimes[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := filepath.WalkDir(samples(t), func(path string, _ os.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".wasm" {
+			return err
+		}
+		p := instantiateBoth(ctx, runtimes, path)
+		if p.plain == nil {
+			left[filepath.Base(filepath.Dir(filepath.Dir(path)))]++
+			return nil
+		}
+		defer func() { _, _ = p.plain.Close(ctx), p.metered.Close(ctx) }()
+		for name, def := range p.plain.ExportedFunctionDefinitions() {
+			args, comparable := arguments(def)
+			if !comparable {
+				continue
+			}
+			p.metered.ExportedGlobal(meter.FuelExport).(api.MutableGlobal).Set(0)
+			p.metered.ExportedGlobal(meter.RestExport).(api.MutableGlobal).Set(5_000_000)
+			got, gotErr := p.metered.ExportedFunction(name).Call(ctx, args...)
+			if int64(p.metered.ExportedGlobal(meter.FuelExport).Get()+p.metered.ExportedGlobal(meter.RestExport).Get()) < 0 {
+				starved++ // the plain one might not end
+				break
+			}
+			want, wantErr := p.plain.ExportedFunction(name).Call(ctx, args...)
+			if outcome(wantErr) != outcome(gotErr) || !slices.Equal(want, got) {
+				t.Errorf("%s: %s: metered %x, %v; plain %x, %v", path, name, got, gotErr, want, wantErr)
+			}
+			compared++
+			if p.plain.IsClosed() {
+				break
+			}
+		}
+		if !bytes.Equal(contents(p.plain), contents(p.metered)) {
+			t.Errorf("%s: the memories differ", path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d calls ended alike; %d modules ran out of fuel; not compared, because they are not valid, import from others or are beyond version 2, by folder: %v", compared, starved, left)
+	if compared < 5_000 {
+		t.Errorf("only %d calls were compared", compared)
+	}
+}
+
+// arguments are small numbers, two for a vector. References are addresses of the host: nothing that can be compared.
+func arguments(def api.FunctionDefinition) (args []uint64, comparable bool) {
+	const v128, funcref = 0x7b, 0x70
+	for _, kind := range slices.Concat(def.ParamTypes(), def.ResultTypes()) {
+		if kind == funcref || kind == api.ValueTypeExternref {
+			return nil, false
+		}
+	}
+	for i, kind := range def.ParamTypes() {
+		args = append(args, uint64(i+1))
+		if kind == v128 {
+			args = append(args, 0)
+		}
+	}
+	return args, true
+}
+
+func contents(m api.Module) []byte {
+	if len(m.ExportedMemoryDefinitions()) == 0 {
+		return nil
+	}
+	b, _ := m.Memory().Read(0, m.Memory().Size())
+	return b
+}
+
+// TestMeteredModulesEqualUnmetered evaluates every built-in rule module, metered twice and not metered, over the same
+// sequence of windows: verdicts must be the same, and the two metered ones must have used the same fuel.
+func TestMeteredModulesEqualUnmetered(t *testing.T) {
+	if testing.Short() || raced {
+		t.Skip("compiling Go guests takes its time")
+	}
+	modules := map[string][]byte{}
+	for _, name := range ruleswasm.Names() {
+		code, err := ruleswasm.Module(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		modules[name] = code
+	}
+	if len(modules) == 0 {
+		modules["error_rate"] = build(t, "../../rules-wasm/error_rate")
+	}
+	evaluations, verdicts := 0, 0
+	h := newHost(t, wasm.Options{})
+	for name, code := range modules {
+		var got [3][]wasm.Evaluation
+		for i, trusted := range []bool{false, true, false} {
+			m, err := h.Load(t.Context(), name, code, wasm.Limits{Trusted: trusted})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = m.Close(t.Context()) }() // not before: equal ones are compiled once
+			got[i] = sequence(t, name, m)
+		}
+		if diff := cmp.Diff(got[0], got[2], cmpopts.EquateNaNs()); diff != "" {
+			t.Errorf("%s: two runs of the same rule differ, fuel included: %s", name, diff)
+		}
+		if diff := cmp.Diff(got[0], got[1], cmpopts.EquateNaNs(), cmpopts.IgnoreFields(wasm.Evaluation{}, "Fuel")); diff != "" {
+			t.Errorf("%s: metered and unmetered differ: %s", name, diff)
+		}
+		for _, e := range got[0] {
+			evaluations++
+			verdicts += len(e.Verdicts)
+			if e.Fuel == 0 {
+				t.Errorf("%s: an evaluation cost nothing", name)
+			}
+		}
+	}
+	t.Logf("%d modules, %d evaluations with %d verdicts are the same metered and not", len(modules), evaluations, verdicts)
+	if verdicts == 0 {
+		t.Error("there were no verdicts to compare")
+	}
+}
+
+// given are parameters of modules that cannot be made up from the manifest.
+var given = map[string]json.RawMessage{
+	"burn_rate": json.RawMessage(`{"objective":0.99}`),
+	"change":    json.RawMessage(`{"above":1.5,"below":0.5,"recent":"30s"}`),
+}
+
+// sequence evaluates a rule of the module, in an instance of its own, over windows that are made up from its manifest.
+func sequence(t *testing.T, name string, m *wasm.Module) (all []wasm.Evaluation) {
+	t.Helper()
+	params, err := workload.Params(m.Manifest(), given[name])
+	if err != nil {
+		t.Fatal(name, err)
+	}
+	r, err := m.NewRule(t.Context(), wasm.RuleOptions{ID: "r", Params: params})
+	if err != nil {
+		t.Fatal(name, err)
+	}
+	for k := range uint64(20) {
+		d := workload.Dictionary(m.Manifest(), 1+k/7, 25+int(k/7))
+		e, err := r.Eval(t.Context(), d, workload.Window(m.Manifest(), d, k, 12))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		e.Verdicts = slices.Clone(e.Verdicts)
+		all = append(all, e)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	return all
 }
 
 func outcome(err error) string {

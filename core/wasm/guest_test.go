@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/rs/zerolog"
 
 	"github.com/tocsinhq/tocsin/core/wasm"
@@ -128,50 +126,6 @@ func do1(t *testing.T, m *wasm.Module, do string) *wasm.Rule {
 	}
 	t.Cleanup(func() { _ = r.Close(t.Context()) })
 	return r
-}
-
-func TestMeteredGoGuestEqualsUnmetered(t *testing.T) {
-	if raced {
-		t.Skip("it has no goroutines and takes a minute with the race detector")
-	}
-	code := build(t, "../../rules-wasm/error_rate")
-	h := newHost(t, wasm.Options{})
-	var got [3][]wasm.Evaluation
-	for i, trusted := range []bool{false, true, false} {
-		m, err := h.Load(t.Context(), "error_rate", code, wasm.Limits{Trusted: trusted})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := m.NewRule(t.Context(), wasm.RuleOptions{ID: "r", Params: json.RawMessage(`{"by":["endpoint"]}`)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for sequence := range 20 {
-			d, w := counters(50, 7)
-			w.Sequence = uint64(sequence)
-			for k := range w.Inputs[0].Values {
-				w.Inputs[0].Values[k] *= float64(sequence)
-			}
-			e, err := r.Eval(t.Context(), d, w)
-			if err != nil {
-				t.Fatal(err)
-			}
-			e.Verdicts = append([]abi.Verdict(nil), e.Verdicts...)
-			got[i] = append(got[i], e)
-		}
-		if err := errors.Join(r.Close(t.Context()), m.Close(t.Context())); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if diff := cmp.Diff(got[0], got[2], cmpopts.EquateNaNs()); diff != "" {
-		t.Errorf("two runs of the same rule differ, fuel included: %s", diff)
-	}
-	if diff := cmp.Diff(got[0], got[1], cmpopts.EquateNaNs(), cmpopts.IgnoreFields(wasm.Evaluation{}, "Fuel")); diff != "" {
-		t.Errorf("metered and unmetered differ: %s", diff)
-	}
-	if got[0][1].Fuel == 0 || len(got[0][1].Verdicts) != 7 {
-		t.Errorf("got %+v", got[0][1])
-	}
 }
 
 func ExampleModule_Manifest() {
