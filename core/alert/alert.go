@@ -106,5 +106,5 @@ type Group struct {
 // Member is an alert within a group.
 type Member struct {
 	Alert Alert
-	Held  string // why its opening is withheld from this receiver ("silenced by …"); "" when it is not
+	Held  Hold // what withholds its opening from this receiver
 }

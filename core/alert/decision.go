@@ -10,6 +10,7 @@ import (
 type Decision struct {
 	Time        time.Time    `json:"time"`
 	Kind        Kind         `json:"kind"`
+	Cause       Cause        `json:"cause"` // out of the closed set that the kind has
 	Rule        string       `json:"rule,omitempty"`
 	Fingerprint Fingerprint  `json:"fingerprint,omitempty"`
 	Labels      frame.Labels `json:"labels,omitempty"`
@@ -20,7 +21,10 @@ type Decision struct {
 	Group       string       `json:"group,omitempty"`
 	Delivery    string       `json:"delivery,omitempty"` // id of the notification
 	Attempt     int          `json:"attempt,omitempty"`
-	Reason      string       `json:"reason,omitempty"`
+	By          string       `json:"by,omitempty"`     // what decided: silences, an alert that inhibits, a schedule, a person
+	Until       time.Time    `json:"until,omitzero"`   // when what is waited for comes: a timer, the next attempt, the end of a silence
+	Config      string       `json:"config,omitempty"` // of the engine's own lines: hash of the configuration from here on
+	Reason      string       `json:"reason,omitempty"` // the same for people, with details
 }
 
 // Kind of a decision.
@@ -44,4 +48,7 @@ const (
 	KindDeadLetter Kind = "dead letter" // the receiver will never accept it
 	KindWithheld   Kind = "withheld"    // silenced, inhibited, muted, or of a shadow rule
 	KindLifted     Kind = "lifted"      // what withheld it does not any more
+	KindSilence    Kind = "silence"     // somebody made, changed or ended a silence, or its time came
+	KindAck        Kind = "ack"         // somebody acknowledged an alert, or that is over
+	KindEngine     Kind = "engine"      // it started, stopped or took a configuration: Config says which
 )

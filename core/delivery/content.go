@@ -41,7 +41,7 @@ func (r *record) roleOf(m *alert.Member, known *Instance) role {
 		switch {
 		case known != nil && known.Status == Open:
 			return standing
-		case m.Held != "":
+		case m.Held.Holds():
 			return withheld
 		}
 		return opening
@@ -114,7 +114,7 @@ func (r *record) survey() survey {
 			s.lates++
 		case standing:
 			s.firing++
-			if m.Held != "" {
+			if m.Held.Holds() {
 				return
 			}
 			s.repeatable = true

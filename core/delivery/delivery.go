@@ -155,6 +155,12 @@ func (l *Ledger) load() error {
 				Msg("an incident is open at a receiver that is not configured any more: it is closed when the receiver is back")
 			rec.Error = "the receiver is not configured"
 		}
+		if a := rec.Attempt; a != nil && !a.Answered {
+			l.decide(rec, alert.Decision{
+				Kind: alert.KindRetry, Cause: alert.CauseInterrupted, Delivery: a.ID, Attempt: a.Number,
+				Reason: "the process ended before the receiver answered: it is sent again as a possible repeat",
+			})
+		}
 		l.stored[key] = struct{}{}
 		l.mu.records[recordKey{rec.Receiver, rec.Group}] = rec
 		return nil

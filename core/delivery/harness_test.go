@@ -129,6 +129,9 @@ func newBench(t *testing.T, edit ...func(*delivery.Options)) *bench {
 		Record: func(d alert.Decision) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
+			if !d.Known() {
+				b.Errorf("a decision without a cause: %+v", d)
+			}
 			b.decisions = append(b.decisions, strings.TrimSpace(fmt.Sprintf("%s %s: %s", d.Kind, d.Labels.Get("alertname"), d.Reason)))
 		},
 		Settled: func(fps []alert.Fingerprint) {
@@ -274,6 +277,6 @@ func resolve(m alert.Member) alert.Member {
 }
 
 func held(m alert.Member) alert.Member {
-	m.Held = "silenced by s1"
+	m.Held = alert.Hold{Cause: alert.CauseSilenced, By: "s1"}
 	return m
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func shadow(m alert.Member) alert.Member {
-	m.Alert.Shadow, m.Held = true, "shadow"
+	m.Alert.Shadow, m.Held = true, alert.Hold{Cause: alert.CauseShadow}
 	return m
 }
 
@@ -64,7 +64,7 @@ func TestLifted(t *testing.T) {
 		},
 		"from one reason to another: still withheld": func(b *bench) {
 			a, other := fire("A"), fire("A")
-			other.Held = "muted by schedule night"
+			other.Held = alert.Hold{Cause: alert.CauseMuted, By: "night"}
 			b.reconcile(held(a))
 			b.reconcile(other)
 			b.until(time.Hour)

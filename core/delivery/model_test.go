@@ -158,7 +158,7 @@ func (o *oracle) takes(n notifier.Notification) {
 			if !b.startsAt.Before(a.StartsAt) {
 				o.w.fail("%s is told that %s fires after it was told that it is over", o.ref, a.Rule)
 			}
-			if m := o.w.member(a.Fingerprint); m.Held != "" {
+			if m := o.w.member(a.Fingerprint); m.Held.Holds() {
 				o.w.fail("%s is told of %s which is %s", o.ref, a.Rule, m.Held)
 			}
 			if m := o.w.member(a.Fingerprint); m.Alert.State != alert.Firing {
@@ -367,10 +367,10 @@ func (w *world) step(fp alert.Fingerprint, what string) {
 		}
 		w.logf("%s fires", name)
 	case what == "hold" && there:
-		if m.Held == "" {
-			m.Held = "silenced"
+		if m.Held.Holds() {
+			m.Held = alert.Hold{}
 		} else {
-			m.Held = ""
+			m.Held = alert.Hold{Cause: alert.CauseSilenced, By: "s1"}
 		}
 		w.logf("%s held: %q", name, m.Held)
 	case what == "remove" && there:
@@ -446,7 +446,7 @@ func model(t *rapid.T) {
 			w.mu.Lock()
 			after := w.truth[fp]
 			w.mu.Unlock()
-			free := func(m alert.Member) bool { return m.Alert.State == alert.Firing && m.Held == "" }
+			free := func(m alert.Member) bool { return m.Alert.State == alert.Firing && !m.Held.Holds() }
 			if what != "flip" { // what was not told of it by now is withheld
 				debts = slices.DeleteFunc(debts, func(o owed) bool { return o.fp == fp })
 			}
@@ -512,7 +512,7 @@ func (w *world) heal() {
 		o.mode = "ok"
 	}
 	for fp, m := range w.truth {
-		m.Held = ""
+		m.Held = alert.Hold{}
 		w.truth[fp] = m
 	}
 	w.mu.Unlock()

@@ -156,8 +156,8 @@ func (l *Ledger) sweep(rec *record, before []alert.Member, now time.Time) {
 		}
 	})
 	for i := range before { // what was wanted and never known
-		if m := &before[i]; m.Alert.State == alert.Firing && m.Held == "" && rec.status(m.Alert.Fingerprint) == "" && !rec.wants(m.Alert.Fingerprint) {
-			l.decide(rec, about(&m.Alert, alert.KindGrouped, "not wanted here any more before anybody was told"))
+		if m := &before[i]; m.Alert.State == alert.Firing && !m.Held.Holds() && rec.status(m.Alert.Fingerprint) == "" && !rec.wants(m.Alert.Fingerprint) {
+			l.decide(rec, about(&m.Alert, alert.KindGrouped, alert.CauseNotWanted, "not wanted here any more before anybody was told"))
 		}
 	}
 	for _, c := range changes {
@@ -176,7 +176,7 @@ func (l *Ledger) vanish(rec *record, known *Instance, now time.Time) Status {
 	case !known.open():
 		if known.Status == Due {
 			l.decide(rec, alert.Decision{
-				Kind: alert.KindGrouped, Fingerprint: known.Fingerprint,
+				Kind: alert.KindGrouped, Cause: alert.CauseNotWanted, Fingerprint: known.Fingerprint,
 				Reason: "not wanted here any more before it could be delivered",
 			})
 		}
@@ -196,29 +196,30 @@ func (l *Ledger) fires(rec *record, was, m *alert.Member, status Status, s *surv
 	fired := was != nil && was.Alert.State == alert.Firing
 	fresh := !fired || was.Held != m.Held
 	switch {
-	case m.Held != "":
+	case m.Held.Holds():
 		if fresh {
-			reason := m.Held
+			d := about(&m.Alert, alert.KindWithheld, m.Held.Cause, m.Held.String())
+			d.By = m.Held.By
 			if status == Open {
-				reason += "; what is open stays open, its end will be told"
+				d.Reason += "; what is open stays open, its end will be told"
 			}
-			l.decide(rec, about(&m.Alert, alert.KindWithheld, reason))
+			l.decide(rec, d)
 		}
 		if status == Due {
 			return "", "" // it may not be opened any more
 		}
 	case fresh && fired:
-		l.decide(rec, about(&m.Alert, alert.KindLifted, "no longer "+was.Held))
+		d := about(&m.Alert, alert.KindLifted, was.Held.Cause, "no longer "+was.Held.String())
+		d.By = was.Held.By
+		l.decide(rec, d)
 		switch status {
 		case "", Closed:
-			return Due, was.Held
+			return Due, was.Held.String()
 		case Maybe:
-			return Maybe, was.Held
+			return Maybe, was.Held.String()
 		}
 	case fresh && (status == "" || status == Closed):
-		if due, timer := rec.dueOf(&m.Alert, s); due.After(now) {
-			l.decide(rec, about(&m.Alert, alert.KindGrouped, timer+" until "+clock(due)))
-		}
+		l.decide(rec, rec.timed(&m.Alert, s, now))
 	}
 	return status, ""
 }
@@ -226,7 +227,7 @@ func (l *Ledger) fires(rec *record, was, m *alert.Member, status Status, s *surv
 // over is what becomes of an alert that is resolved.
 func (l *Ledger) over(rec *record, was, m *alert.Member, status Status, s *survey, now time.Time) Status {
 	sendResolved := rec.receiver == nil || rec.receiver.SendResolved
-	missed := was != nil && was.Alert.State == alert.Firing && was.Held == "" // it fired, and this was going to be told
+	missed := was != nil && was.Alert.State == alert.Firing && !was.Held.Holds() // it fired, and this was going to be told
 	switch status {
 	case Open, Maybe:
 		if !sendResolved {
@@ -235,6 +236,9 @@ func (l *Ledger) over(rec *record, was, m *alert.Member, status Status, s *surve
 		return status
 	case "", Closed:
 		if !missed {
+			if was == nil && status == "" && l.mu.generation > 1 { // it fired and ended between two looks
+				l.decide(rec, about(&m.Alert, alert.KindGrouped, alert.CauseOverBeforeDue, "resolved before anybody could be told: nobody is"))
+			}
 			return status
 		}
 		ended := m.Alert.ResolvedAt
@@ -243,27 +247,40 @@ func (l *Ledger) over(rec *record, was, m *alert.Member, status Status, s *surve
 		}
 		due, timer := rec.dueOf(&m.Alert, s)
 		if ended.Before(due) {
-			l.decide(rec, about(&m.Alert, alert.KindGrouped, "resolved before "+timer+" ended at "+clock(due)+": nobody is told"))
+			l.decide(rec, about(&m.Alert, alert.KindGrouped, alert.CauseOverBeforeDue, "resolved before "+string(timer)+" ended at "+clock(due)+": nobody is told"))
 			return status
 		}
 	}
 	switch { // it was due, and nobody was told
-	case m.Held != "":
-		l.decide(rec, about(&m.Alert, alert.KindWithheld, "resolved before it could be delivered, and "+m.Held))
+	case m.Held.Holds():
+		d := about(&m.Alert, alert.KindGrouped, alert.CauseOverWithheld, "resolved before it could be delivered, and "+m.Held.String())
+		d.By = m.Held.By
+		l.decide(rec, d)
 		return Closed
 	case !sendResolved:
-		l.decide(rec, about(&m.Alert, alert.KindGrouped, "resolved before it could be delivered, and send_resolved is false"))
+		l.decide(rec, about(&m.Alert, alert.KindGrouped, alert.CauseNoResolves, "resolved before it could be delivered, and send_resolved is false"))
 		return Closed
 	}
 	return Due
 }
 
 // dueOf returns when an alert that fires is to be told at the latest if nothing fails, and which timer says so.
-func (r *record) dueOf(a *alert.Alert, s *survey) (time.Time, string) {
+func (r *record) dueOf(a *alert.Alert, s *survey) (time.Time, alert.Cause) {
 	if s.accepted {
-		return latest(beganAt(a), r.AcceptedAt.Add(r.group.Interval)), "group_interval"
+		return latest(beganAt(a), r.AcceptedAt.Add(r.group.Interval)), alert.CauseGroupInterval
 	}
-	return beganAt(a).Add(r.group.Wait), "group_wait"
+	return beganAt(a).Add(r.group.Wait), alert.CauseGroupWait
+}
+
+// timed is the decision that an alert belongs to this record, and until when it waits there.
+func (r *record) timed(a *alert.Alert, s *survey, now time.Time) alert.Decision {
+	due, timer := r.dueOf(a, s)
+	if !due.After(now) {
+		return about(a, alert.KindGrouped, alert.CauseAtOnce, "due at once")
+	}
+	d := about(a, alert.KindGrouped, timer, string(timer)+" until "+clock(due))
+	d.Until = due
+	return d
 }
 
 // wants tells that an alert is a member of the group.
@@ -294,9 +311,9 @@ func fingerprintOf(m *alert.Member, known *Instance) alert.Fingerprint {
 }
 
 // about makes a decision about one alert.
-func about(a *alert.Alert, kind alert.Kind, reason string) alert.Decision {
+func about(a *alert.Alert, kind alert.Kind, cause alert.Cause, reason string) alert.Decision {
 	return alert.Decision{
-		Kind: kind, Rule: a.Name(), Fingerprint: a.Fingerprint, Labels: a.Labels, Value: a.Value, Reason: reason,
+		Kind: kind, Cause: cause, Rule: a.Name(), Fingerprint: a.Fingerprint, Labels: a.Labels, Value: a.Value, Reason: reason,
 	}
 }
 

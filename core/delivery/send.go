@@ -47,7 +47,7 @@ func (l *Ledger) deliver(rec *record) {
 		n.Note = strings.TrimPrefix(n.Note+"; delivery log unavailable, may repeat", "; ")
 	}
 	l.decide(rec, alert.Decision{
-		Kind: alert.KindIntent, Delivery: n.ID, Attempt: n.Attempt, Reason: summary(&in.content, n.PossibleRepeat),
+		Kind: alert.KindIntent, Cause: causeOf(in.reason), Delivery: n.ID, Attempt: n.Attempt, Reason: summary(&in.content, n.PossibleRepeat),
 	})
 	sender, timeout := rec.receiver.Sender, rec.receiver.Timeout
 	l.unlock()
@@ -213,7 +213,7 @@ func (l *Ledger) accepted(rec *record, in *intent, result notifier.Result, now t
 	told := 0
 	for i := range in.parts {
 		p := &in.parts[i]
-		d := alert.Decision{Kind: alert.KindAccepted, Delivery: in.attempt.ID, Attempt: in.attempt.Number, Fingerprint: p.fingerprint()}
+		d := alert.Decision{Kind: alert.KindAccepted, Cause: alert.CauseAccepted, Delivery: in.attempt.ID, Attempt: in.attempt.Number, Fingerprint: p.fingerprint()}
 		if p.member != nil {
 			d.Rule, d.Labels, d.Value = p.member.Alert.Name(), p.member.Alert.Labels, p.member.Alert.Value
 		} else {
@@ -238,7 +238,9 @@ func (l *Ledger) accepted(rec *record, in *intent, result notifier.Result, now t
 		}
 	}
 	if told == 0 {
-		l.decide(rec, alert.Decision{Kind: alert.KindAccepted, Delivery: in.attempt.ID, Attempt: in.attempt.Number, Reason: string(in.reason) + ", " + reason})
+		l.decide(rec, alert.Decision{
+			Kind: alert.KindAccepted, Cause: alert.CauseAccepted, Delivery: in.attempt.ID, Attempt: in.attempt.Number, Reason: string(in.reason) + ", " + reason,
+		})
 	}
 	rec.AcceptedAt, rec.Accepted = now, rec.Accepted+1
 	rec.Attempt, rec.Failures, rec.NextAt, rec.Error, rec.Dead = nil, 0, time.Time{}, "", ""
@@ -263,7 +265,7 @@ func (l *Ledger) refused(rec *record, in *intent, result notifier.Result, now ti
 	}
 	rec.NextAt = now.Add(wait)
 	l.decide(rec, alert.Decision{
-		Kind: alert.KindRetry, Delivery: in.attempt.ID, Attempt: in.attempt.Number,
+		Kind: alert.KindRetry, Cause: alert.CauseNotAccepted, Delivery: in.attempt.ID, Attempt: in.attempt.Number, Until: rec.NextAt,
 		Reason: fmt.Sprintf("not accepted, again in %s: %s", wait.Round(time.Millisecond), result.Detail),
 	})
 }
@@ -274,7 +276,7 @@ func (l *Ledger) unanswered(rec *record, in *intent, err error, now time.Time) {
 	wait := l.failed(rec, err.Error())
 	rec.NextAt = now.Add(wait)
 	l.decide(rec, alert.Decision{
-		Kind: alert.KindRetry, Delivery: in.attempt.ID, Attempt: in.attempt.Number,
+		Kind: alert.KindRetry, Cause: alert.CauseUnanswered, Delivery: in.attempt.ID, Attempt: in.attempt.Number, Until: rec.NextAt,
 		Reason: fmt.Sprintf("no answer, again in %s as a possible repeat: %v", wait.Round(time.Millisecond), err),
 	})
 }
@@ -296,7 +298,7 @@ func (l *Ledger) rejected(rec *record, in *intent, result notifier.Result, _ tim
 	rec.Attempt, rec.Failures, rec.NextAt = nil, 0, time.Time{}
 	rec.Error, rec.Dead = result.Detail, in.hash
 	l.decide(rec, alert.Decision{
-		Kind: alert.KindDeadLetter, Delivery: in.attempt.ID, Attempt: in.attempt.Number, Reason: "rejected: " + result.Detail,
+		Kind: alert.KindDeadLetter, Cause: alert.CauseRejected, Delivery: in.attempt.ID, Attempt: in.attempt.Number, Reason: "rejected: " + result.Detail,
 	})
 	l.options.Logger.Error().Str("receiver", rec.Receiver).Str("group", rec.Group).Str("detail", result.Detail).
 		Msg("notification rejected: it is not tried again until there is something else to tell, or you ask for it")
@@ -343,4 +345,21 @@ func summary(c *content, possibleRepeat bool) string {
 		said = append(said, "possible repeat")
 	}
 	return strings.Join(said, ", ")
+}
+
+// causeOf is why a notification is sent, in the words of the journal.
+func causeOf(reason notifier.Reason) alert.Cause {
+	switch reason {
+	case notifier.ReasonFirst:
+		return alert.CauseFirst
+	case notifier.ReasonAdded:
+		return alert.CauseAdded
+	case notifier.ReasonSomeEnded:
+		return alert.CauseSomeEnded
+	case notifier.ReasonAllResolved:
+		return alert.CauseAllEnded
+	case notifier.ReasonRepeat:
+		return alert.CauseRepeat
+	}
+	return alert.CauseRelabelled
 }

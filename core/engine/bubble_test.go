@@ -231,6 +231,9 @@ func nameOf(ls frame.Labels) string {
 func (b *bubble) decided(d alert.Decision) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !d.Known() {
+		b.Errorf("a decision without a cause: %+v", d)
+	}
 	b.mu.decisions = append(b.mu.decisions, d)
 }
 

@@ -255,6 +255,7 @@ func (e *Engine) Alerts() []alert.Alert { return e.alerts.All() }
 
 // Start begins to collect, to judge and to send. The engine then runs until [Engine.Stop].
 func (e *Engine) Start(context.Context) error {
+	e.record(alert.CauseStarted, "tocsin "+e.options.Version)
 	e.routing.Go(e.routeChanges)
 	e.ledger.Start()
 	e.opened.push("delivery", e.ledger.Stop)
@@ -288,6 +289,8 @@ func (e *Engine) Start(context.Context) error {
 // Stop ends everything in the order of the data's way, so that what was decided can still be sent: it stops to collect,
 // then to judge, lets delivery end what is in flight, and closes what is below. ctx bounds it.
 func (e *Engine) Stop(ctx context.Context) error {
-	e.ready.Store(false)
+	if e.ready.Swap(false) {
+		e.record(alert.CauseStopped, "")
+	}
 	return e.opened.close(ctx)
 }

@@ -147,7 +147,7 @@ func (in *Intake) take(c *change, p *Posted) error {
 	switch {
 	case !ends.After(c.at):
 		if known && a.State == alert.Firing {
-			c.put(in.resolved(a, ends, "its sender says that it is over"), "resolved by its sender")
+			c.put(in.resolved(a, ends, "its sender says that it is over"), alert.CauseSenderEnded, "resolved by its sender")
 		}
 	case known && a.State == alert.Firing:
 		in.refresh(c, a, p, ends, open)
@@ -160,7 +160,7 @@ func (in *Intake) take(c *change, p *Posted) error {
 			GeneratorURL: p.GeneratorURL, State: alert.Firing, ActiveAt: starts, FiredAt: starts, ExpiresAt: ends, Revision: a.Revision + 1,
 		}
 		in.expires[fp] = ends
-		c.put(a, "posted")
+		c.put(a, alert.CausePosted, "posted")
 	}
 	return nil
 }
@@ -176,7 +176,8 @@ func (in *Intake) refresh(c *change, a alert.Alert, p *Posted, ends time.Time, o
 	switch {
 	case a.Unknown:
 		a.Unknown, a.Reason = false, ""
-		c.put(a, "posted again")
+		c.put(a, alert.CausePosted, "posted again")
+		c.decisions[len(c.decisions)-1].From = "unknown"
 	case !maps.Equal(a.Annotations, p.Annotations) || a.GeneratorURL != p.GeneratorURL:
 		a.Annotations, a.GeneratorURL = maps.Clone(p.Annotations), p.GeneratorURL
 		a.Revision++
@@ -195,7 +196,7 @@ func (in *Intake) resolved(a alert.Alert, at time.Time, why string) alert.Alert 
 	return a
 }
 
-func (c *change) put(a alert.Alert, why string) {
+func (c *change) put(a alert.Alert, cause alert.Cause, why string) {
 	c.next[a.Fingerprint] = a
 	from, to := "inactive", a.State.String()
 	switch {
@@ -205,7 +206,7 @@ func (c *change) put(a alert.Alert, why string) {
 		from, to = "firing", "unknown"
 	}
 	c.decisions = append(c.decisions, alert.Decision{
-		Time: c.at, Kind: alert.KindTransition, Rule: a.Name(), Fingerprint: a.Fingerprint, Labels: a.Labels, From: from, To: to, Reason: why,
+		Time: c.at, Kind: alert.KindTransition, Cause: cause, Rule: a.Name(), Fingerprint: a.Fingerprint, Labels: a.Labels, From: from, To: to, Reason: why,
 	})
 }
 
@@ -257,10 +258,10 @@ func (in *Intake) expire(now time.Time) error {
 		case !known || a.State != alert.Firing:
 			delete(in.expires, fp)
 		case !in.options.Hold:
-			c.put(in.resolved(a, now, silent), silent)
+			c.put(in.resolved(a, now, silent), alert.CauseSenderSilent, silent)
 		case !a.Unknown:
 			a.Unknown, a.Reason = true, silent
-			c.put(a, silent)
+			c.put(a, alert.CauseSenderSilent, silent)
 		}
 	}
 	return in.finish(&c)

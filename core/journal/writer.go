@@ -113,15 +113,16 @@ func (j *Journal) put(decisions []alert.Decision) {
 // losses is what the file has to say about lines that it does not have.
 func (j *Journal) losses() (lines []alert.Decision) {
 	for _, l := range []struct {
-		n   uint64
-		why string
+		n     uint64
+		cause alert.Cause
+		why   string
 	}{
-		{j.overflown, "they came faster than the disk took them"},
-		{j.unwritten, "the file could not be written"},
+		{j.overflown, alert.CauseLinesLost, "they came faster than the disk took them"},
+		{j.unwritten, alert.CauseUnwritable, "the file could not be written"},
 	} {
 		if l.n > 0 {
 			lines = append(lines, alert.Decision{
-				Time: time.Now(), Kind: alert.KindDropped, Reason: fmt.Sprintf("%d decisions are not in the journal: %s", l.n, l.why),
+				Time: time.Now(), Kind: alert.KindDropped, Cause: l.cause, Reason: fmt.Sprintf("%d decisions are not in the journal: %s", l.n, l.why),
 			})
 		}
 	}
@@ -179,7 +180,7 @@ func line(d alert.Decision) []byte {
 	}
 	text, err := json.Marshal(d)
 	if err != nil { // a time beyond the year 9999
-		text, _ = json.Marshal(alert.Decision{Time: time.Now(), Kind: alert.KindDropped, Reason: "a decision could not be written: " + err.Error()})
+		text, _ = json.Marshal(alert.Decision{Time: time.Now(), Kind: alert.KindDropped, Cause: alert.CauseUnencodable, Reason: "a decision could not be written: " + err.Error()})
 	}
 	return append(text, '\n')
 }

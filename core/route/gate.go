@@ -57,18 +57,18 @@ func newGates(in Input, order []int32) *gates {
 	return g
 }
 
-// held tells why the opening of an alert is withheld, "" when it is not.
-func (g *gates) held(a *alert.Alert) string {
+// held tells what withholds the opening of an alert.
+func (g *gates) held(a *alert.Alert) alert.Hold {
 	if a.Shadow {
-		return "shadow"
+		return alert.Hold{Cause: alert.CauseShadow}
 	}
 	if by := g.inhibitedBy[a.Fingerprint]; by != nil {
-		return "inhibited by " + by.Name() + by.Identity.String()
+		return alert.Hold{Cause: alert.CauseInhibited, By: by.Name() + by.Identity.String()}
 	}
 	if silences := g.silencedBy(a); silences != nil {
-		return "silenced by " + strings.Join(silences, ", ")
+		return alert.Hold{Cause: alert.CauseSilenced, By: strings.Join(silences, ", ")}
 	}
-	return ""
+	return alert.Hold{}
 }
 
 // silencedBy lists the silences that match an alert, sorted; nil for none.

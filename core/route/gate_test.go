@@ -19,7 +19,7 @@ func withheld(groups []alert.Group) []string {
 	names := []string{}
 	for _, g := range groups {
 		for _, m := range g.Members {
-			if m.Held != "" {
+			if m.Held.Holds() {
 				names = append(names, m.Alert.Rule+m.Alert.Identity.String())
 			}
 		}

@@ -73,7 +73,7 @@ func Desired(in Input) []alert.Group {
 		matched = tree.match(a.Labels, matched[:0])
 		for _, b := range matched {
 			m := alert.Member{Alert: *a, Held: held}
-			if m.Held == "" {
+			if !m.Held.Holds() {
 				m.Held = b.muted(in)
 			}
 			b.add(m)
@@ -168,12 +168,12 @@ func (b *branch) add(m alert.Member) {
 	b.buckets[hash] = append(b.buckets[hash], &bucket{labels: groupLabels, members: []alert.Member{m}})
 }
 
-// muted tells why openings on this branch are withheld, "" when they are not.
-func (b *branch) muted(in Input) string {
+// muted tells what withholds openings on this branch.
+func (b *branch) muted(in Input) alert.Hold {
 	if name := b.muteName(in); name != "" {
-		return "muted by schedule " + name
+		return alert.Hold{Cause: alert.CauseMuted, By: name}
 	}
-	return ""
+	return alert.Hold{}
 }
 
 // muteName is the schedule that withholds openings on this branch, "" for none.
@@ -256,8 +256,8 @@ func union(a, b []alert.Member) []alert.Member {
 			merged, b = append(merged, b[0]), b[1:]
 		default:
 			m := a[0]
-			if b[0].Held == "" {
-				m.Held = ""
+			if !b[0].Held.Holds() {
+				m.Held = alert.Hold{}
 			}
 			merged, a, b = append(merged, m), a[1:], b[1:]
 		}

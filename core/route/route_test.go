@@ -59,8 +59,8 @@ func told(groups []alert.Group) []string {
 			if m.Alert.State != alert.Firing {
 				name += "/" + m.Alert.State.String()
 			}
-			if m.Held != "" {
-				name += "(" + m.Held + ")"
+			if m.Held.Holds() {
+				name += "(" + m.Held.String() + ")"
 			}
 			names = append(names, name)
 		}

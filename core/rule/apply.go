@@ -180,7 +180,7 @@ func (m *Manager) relabel(r *running) bool {
 		a.Revision++
 		changed = append(changed, a)
 		if a.State == alert.Firing {
-			d := transition(a, a)
+			d := transition(a, a, alert.CauseReconfigured)
 			d.Kind, d.From, d.To, d.Reason = alert.KindRevised, "", "", fmt.Sprintf("the rule was configured anew: %s", revision(before, a.Labels))
 			m.options.Record(d)
 		}

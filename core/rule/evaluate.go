@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -26,11 +27,12 @@ type outcome struct {
 	took    time.Duration
 	fuel    uint64
 	err     error
-	missing string // what could not be seen
-	young   string // how much of the past could not be seen yet
-	left    bool   // targets of an input were taken away, all of them
-	changed bool   // those who act on alerts should look again
-	stopped bool   // the manager stops: nothing was judged
+	missing string      // what could not be seen
+	cause   alert.Cause // of that
+	young   string      // how much of the past could not be seen yet
+	left    bool        // targets of an input were taken away, all of them
+	changed bool        // those who act on alerts should look again
+	stopped bool        // the manager stops: nothing was judged
 }
 
 // evaluate runs the program of a rule and moves its instances.
@@ -48,7 +50,8 @@ func (m *Manager) evaluate(j job) (o outcome) {
 			o.err = err
 		}
 	}
-	o.missing, o.young, o.left = missing(ev, o.err), ev.Young, ev.Left
+	o.missing, o.cause = missing(ev, o.err)
+	o.young, o.left = ev.Young, ev.Left
 	m.tellRule(j, &o)
 	m.tellAmbiguous(j, ev.Ambiguous)
 	o.changed = m.move(j, observed, &o)
@@ -67,24 +70,18 @@ func (m *Manager) run(j job) (ev Evaluation, err error) {
 }
 
 // missing says why an instance that the rule left out is not known to be healthy; "" when it is.
-func missing(ev Evaluation, err error) string {
-	why := func(general string) string {
-		if ev.Missing != "" {
-			return ev.Missing
-		}
-		return general
-	}
+func missing(ev Evaluation, err error) (what string, cause alert.Cause) {
 	switch {
 	case err != nil:
-		return "rule failed: " + err.Error()
+		return "rule failed: " + err.Error(), alert.CauseRuleFailed
 	case !ev.Complete:
-		return why("not all targets answered")
+		return cmp.Or(ev.Missing, "not all targets answered"), alert.CauseNoAnswer
 	case ev.Empty:
-		return why("an input matches no series")
+		return cmp.Or(ev.Missing, "an input matches no series"), alert.CauseNoSeries
 	case ev.NoVerdict:
-		return why("not enough data to judge")
+		return cmp.Or(ev.Missing, "not enough data to judge"), alert.CauseNotEnough
 	}
-	return ""
+	return "", ""
 }
 
 // seen is what the program said about one instance.
@@ -124,23 +121,25 @@ type moved struct {
 	drop      []alert.Fingerprint
 	observe   []alert.Alert
 	decisions []alert.Decision
-	badTexts  []error      // of templates
-	changed   bool         // those who act on alerts should look again
-	places    int          // taken of the limit
-	summary   *abi.Verdict // about all instances beyond it; nil where there are none
+	badTexts  []error               // of templates
+	changed   bool                  // those who act on alerts should look again
+	places    int                   // taken of the limit
+	assumed   map[*abi.Verdict]bool // not the program's, but what on_missing = "fire" makes of missing data
+	summary   *abi.Verdict          // about all instances beyond it; nil where there are none
 }
 
 // move takes each instance one step and tells what changed, after it is durable.
 func (m *Manager) move(j job, observed []seen, o *outcome) (changed bool) {
 	stored := m.options.Alerts.OfRule(j.Name)
-	observed = j.decideMissing(observed, o)
+	var mv moved
+	observed = mv.decideMissing(j, observed, o)
 	if o.err == nil && o.missing != "" && j.OnMissing == MissingFire && len(stored)+len(observed) == 0 {
 		v := noVerdict(nil)
 		v.Status, v.Text = abi.Active, o.missing
 		observed = []seen{{alert.NewFingerprint(j.Name, nil), v}}
+		mv.assume(v)
 	}
 	j.renderer.at = j.at
-	var mv moved
 	var newcomers []newcomer
 	var summary *alert.Alert
 	for len(stored) > 0 || len(observed) > 0 { // both are ordered by fingerprint
@@ -184,7 +183,7 @@ func (m *Manager) move(j job, observed []seen, o *outcome) (changed bool) {
 
 // decideMissing applies on_missing to the instances that the program cannot tell about while data are missing: with "ok"
 // they are left out, which then counts as health, with "fire" they are active.
-func (j job) decideMissing(observed []seen, o *outcome) []seen {
+func (mv *moved) decideMissing(j job, observed []seen, o *outcome) []seen {
 	if o.err != nil || o.missing == "" || j.OnMissing != MissingOK && j.OnMissing != MissingFire {
 		return observed
 	}
@@ -197,10 +196,19 @@ func (j job) decideMissing(observed []seen, o *outcome) []seen {
 			v := *s.Verdict
 			v.Status, v.Text = abi.Active, o.missing
 			s.Verdict = &v
+			mv.assume(&v)
 		}
 		decided = append(decided, s)
 	}
 	return decided
+}
+
+// assume notes that a verdict is not the program's.
+func (mv *moved) assume(v *abi.Verdict) {
+	if mv.assumed == nil {
+		mv.assumed = map[*abi.Verdict]bool{}
+	}
+	mv.assumed[v] = true
 }
 
 // prune forgets the progress of instances that are no more: resolved ones are forgotten by others.
@@ -219,19 +227,19 @@ func (mv *moved) prune(j job) {
 
 // leftOut is what follows for an instance from not being spoken of.
 func (j job) leftOut(o *outcome) observation {
-	ob := observation{at: j.at, value: math.NaN(), reason: o.missing}
+	ob := observation{at: j.at, value: math.NaN(), cause: o.cause, reason: o.missing}
 	switch {
 	case o.missing == "" && o.young != "": // after a start: what was seen of an instance before may still count
-		ob.reason = o.young
+		ob.cause, ob.reason = alert.CauseYoung, o.young
 	case o.missing == "" && o.left:
-		ob.evidence, ob.reason = healthy, "the rule does not name it any more: targets were taken away"
+		ob.evidence, ob.cause, ob.reason = healthy, alert.CauseTargetGone, "the rule does not name it any more: targets were taken away"
 	case o.missing == "":
-		ob.evidence, ob.reason = healthy, "the rule does not name it any more, and all targets answered"
+		ob.evidence, ob.cause, ob.reason = healthy, alert.CauseUnnamed, "the rule does not name it any more, and all targets answered"
 	case o.err != nil: // a choice about missing data is none about broken rules
 	case j.OnMissing == MissingOK && o.young == "":
-		ob.evidence, ob.reason = healthy, `missing data count as health (on_missing = "ok"): `+o.missing
+		ob.evidence, ob.cause, ob.reason = healthy, alert.CauseMissingOK, `missing data count as health (on_missing = "ok"): `+o.missing
 	case j.OnMissing == MissingFire:
-		ob.evidence, ob.text = active, o.missing
+		ob.evidence, ob.cause, ob.text = active, alert.CauseMissingFires, o.missing
 	}
 	return ob
 }
@@ -243,10 +251,13 @@ func (mv *moved) judged(j job, fp alert.Fingerprint, v *abi.Verdict) observation
 	case abi.Active:
 		ob.evidence = active
 		ob.labels = mv.labels(j, fp, v)
+		if mv.assumed[v] {
+			ob.cause = alert.CauseMissingFires
+		}
 	case abi.Healthy:
-		ob.evidence, ob.reason = healthy, "the rule finds it healthy"
+		ob.evidence, ob.cause, ob.reason = healthy, alert.CauseHealthy, "the rule finds it healthy"
 	default:
-		ob.reason = "the rule cannot tell"
+		ob.cause, ob.reason = alert.CauseCannotTell, "the rule cannot tell"
 	}
 	if ob.evidence != active && v.Text != "" {
 		ob.reason += ": " + v.Text
@@ -315,15 +326,15 @@ func (mv *moved) step(j job, before alert.Alert, v *abi.Verdict, o observation) 
 	case next.State != alert.Inactive:
 		mv.observe = append(mv.observe, next.Alert)
 	}
-	mv.tell(before, next.Alert, fx)
+	mv.tell(before, next.Alert, o, fx)
 	if a.Unknown == next.Unknown {
 		return
 	}
 	// Blindness of the rule as a whole was recorded once, not for each instance.
 	if next.Unknown && v.Status == abi.Unknown {
-		mv.tellOverlay(alert.KindBlind, next.Alert, next.Reason)
+		mv.tellOverlay(alert.KindBlind, next.Alert, o.cause, next.Reason)
 	} else if a.Unknown && !j.wasFrozen {
-		mv.tellOverlay(alert.KindSighted, next.Alert, "")
+		mv.tellOverlay(alert.KindSighted, next.Alert, alert.CauseDataBack, "")
 	}
 }
 

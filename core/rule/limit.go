@@ -43,11 +43,13 @@ func (mv *moved) admit(j job, newcomers []newcomer, summary *alert.Alert, o *out
 			summary = &alert.Alert{Fingerprint: alert.NewFingerprint(j.Name, overLimit), Rule: j.Name, Identity: overLimit, Shadow: j.Shadow}
 		}
 		mv.summary = summarize(rest)
-		mv.step(j, *summary, mv.summary, mv.judged(j, summary.Fingerprint, mv.summary))
+		ob := mv.judged(j, summary.Fingerprint, mv.summary)
+		ob.cause = alert.CauseOverLimit
+		mv.step(j, *summary, mv.summary, ob)
 	case summary != nil:
 		ob := j.leftOut(o)
 		if ob.evidence == healthy {
-			ob.reason = "the rule is within its limit again"
+			ob.cause, ob.reason = alert.CauseWithinLimit, "the rule is within its limit again"
 		}
 		mv.step(j, *summary, noVerdict(overLimit), ob)
 	}

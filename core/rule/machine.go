@@ -21,7 +21,8 @@ const (
 type observation struct {
 	at       time.Time
 	evidence evidence
-	reason   string       // why it is unknown, or what the health is based on; for people
+	cause    alert.Cause  // why it is unknown, what the health is based on, or what else than the program says that it is active
+	reason   string       // the same for people
 	value    float64      // NaN: none
 	text     string       // of the verdict
 	labels   frame.Labels // of an active one: what routes shall match

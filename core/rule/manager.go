@@ -144,7 +144,7 @@ func (m *Manager) endRemoved(rules []*running, now time.Time) (changed bool) {
 				continue
 			}
 			a.Reason = removedReason
-			m.options.Record(transition(before, a))
+			m.options.Record(transition(before, a, alert.CauseRuleRemoved))
 		}
 		m.store(name, resolved, dropped)
 		changed = changed || len(resolved)+len(dropped) > 0

@@ -128,6 +128,9 @@ func start(t *testing.T, d *disk, workers int, definitions ...Definition) *bench
 		Record: func(d alert.Decision) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
+			if !d.Known() {
+				b.t.Errorf("a decision without a cause: %+v", d)
+			}
 			b.lines = append(b.lines, d)
 		},
 		OnChange: func() {
