@@ -35,6 +35,8 @@ func (l *Latency) Eval(_ rule.Window, out *rule.Verdicts) error {
 		value := h.Quantile(l.Quantile)
 		switch {
 		case !h.Listed: // the engine sees it go
+		case len(h.Buckets) == 1:
+			out.Unknown(groups.At(i)).Text("there is but one bucket: a native histogram can be judged where its target exposes classic buckets too")
 		case !(h.Count() >= l.MinRequests) || math.IsNaN(value):
 			out.Unknown(groups.At(i))
 		case value > l.Threshold:

@@ -54,7 +54,11 @@ func TestLatency(t *testing.T) {
 		},
 		"as a whole":      {params: map[string]any{"threshold": 0.5, "quantile": 0.5}, want: []string{"healthy {} 0.0537634"}},
 		"too few to tell": {params: map[string]any{"threshold": 0.5, "quantile": 0.5, "min_requests": 10_000}, want: []string{"unknown {}"}},
-		"no +Inf bucket":  {params: map[string]any{"threshold": 1}, series: `h_bucket{le="1"} 0+1x20`, want: []string{"unknown {}"}},
+		"no +Inf bucket":  {params: map[string]any{"threshold": 1}, series: "h_bucket{le=\"0.5\"} 0+1x20\nh_bucket{le=\"1\"} 0+1x20", want: []string{"unknown {}"}},
+		"a native histogram, of which the http source has this": {
+			params: map[string]any{"threshold": 1}, series: `h_bucket{le="+Inf"} 0+1x20`,
+			want: []string{"unknown {}: there is but one bucket: a native histogram can be judged where its target exposes classic buckets too"},
+		},
 		"not a histogram": {params: map[string]any{"threshold": 1}, series: `h_count 0+1x20`, want: []string{"unknown {}"}},
 		"no health while a target is silent": {
 			params: map[string]any{"by": by, "threshold": 0.5}, down: "site='c'",
