@@ -6,13 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/tocsinhq/tocsin/core/wasm"
 	"github.com/tocsinhq/tocsin/core/wasm/pack"
+	ruleswasm "github.com/tocsinhq/tocsin/rules-wasm"
 )
 
 func ruleCommand() *cli.Command {
@@ -53,13 +56,20 @@ func ruleBuildCommand() *cli.Command {
 	}
 }
 
-// withModule reads the module that a command was given, and makes a host for it.
+// withModule reads the module that a command was given, a file or one that is built in, and makes a host for it.
 func withModule(ctx context.Context, cmd *cli.Command, do func(host *wasm.Host, name string, code []byte) error) error {
 	if cmd.Args().Len() != 1 {
 		return fmt.Errorf("which module? Usage: tocsin rule %s FILE", cmd.Name)
 	}
 	path := cmd.Args().First()
 	code, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		builtIn, other := ruleswasm.Module(path)
+		if other != nil {
+			return fmt.Errorf("%w, and no module of that name is built in (%s)", err, strings.Join(ruleswasm.Names(), ", "))
+		}
+		code, err = builtIn, nil
+	}
 	if err != nil {
 		return err
 	}

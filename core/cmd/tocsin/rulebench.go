@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -20,7 +22,8 @@ func ruleBenchCommand() *cli.Command {
 		Name:      "bench",
 		Usage:     "measure what an evaluation of a rule module costs: time, fuel, memory",
 		ArgsUsage: "FILE",
-		Description: "The module judges series that are made up. Fuel and memory are the same on every machine, time is not.\n\n" +
+		Description: "The module, a file or the name of one that is built in, judges series that are made up. Fuel and memory are the same on\n" +
+			"every machine, time is not.\n\n" +
 			"Example:\n  tocsin rule bench -series 5000 -samples 20 hot.wasm",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "series", Value: 1000, Usage: "`N` series in each input"},
@@ -49,19 +52,20 @@ func ruleBenchCommand() *cli.Command {
 
 // bench is what was measured. Times are means, in nanoseconds.
 type bench struct {
-	Engine      string `json:"engine"`
-	Series      int    `json:"series_per_input"`
-	Samples     int    `json:"samples_per_series"`
-	WindowBytes uint64 `json:"window_bytes"`
-	Verdicts    int    `json:"verdicts"`
-	First       int64  `json:"first_ns"` // with the names of the series
-	Total       int64  `json:"evaluation_ns"`
-	Guest       int64  `json:"guest_ns"` // of Total
-	Host        int64  `json:"host_ns"`  // the rest
-	Evaluations int    `json:"evaluations"`
-	Fuel        uint64 `json:"fuel"`         // of an evaluation
-	FuelFirst   uint64 `json:"fuel_first"`   // of the first, with the names of the series
-	Memory      int    `json:"memory_bytes"` // of the instance, in the end
+	Engine      string   `json:"engine"`
+	Series      int      `json:"series_per_input"`
+	Samples     int      `json:"samples_per_series"`
+	WindowBytes uint64   `json:"window_bytes"`
+	Inputs      []string `json:"inputs"` // what each has of a series
+	Verdicts    int      `json:"verdicts"`
+	First       int64    `json:"first_ns"` // with the names of the series
+	Total       int64    `json:"evaluation_ns"`
+	Guest       int64    `json:"guest_ns"` // of Total
+	Host        int64    `json:"host_ns"`  // the rest
+	Evaluations int      `json:"evaluations"`
+	Fuel        uint64   `json:"fuel"`         // of an evaluation
+	FuelFirst   uint64   `json:"fuel_first"`   // of the first, with the names of the series
+	Memory      int      `json:"memory_bytes"` // of the instance, in the end
 
 	spend  time.Duration
 	params json.RawMessage
@@ -76,6 +80,13 @@ func (b *bench) run(ctx context.Context, host *wasm.Host, name string, code []by
 	params, err := workload.Params(m.Manifest(), b.params)
 	if err != nil {
 		return err
+	}
+	for _, in := range m.Manifest().Inputs {
+		has := strconv.Itoa(b.Samples) + " samples"
+		if in.Reduce != "" {
+			has = in.Reduce
+		}
+		b.Inputs = append(b.Inputs, in.Name+": "+has)
 	}
 	dictionary := workload.Dictionary(m.Manifest(), 1, b.Series)
 	window := workload.Window(m.Manifest(), dictionary, 1, b.Samples)
@@ -170,12 +181,14 @@ func mustWork(a wasm.Answer, err error) error {
 
 func (b *bench) write(w io.Writer) error {
 	took := func(ns int64) string { return time.Duration(ns).Round(10 * time.Nanosecond).String() }
-	_, err := fmt.Fprintf(w, "window      %d series an input, %d samples each: %d bytes; %d verdicts\n"+
+	_, err := fmt.Fprintf(w, "window      %d series an input, %d bytes; %d verdicts\n"+
+		"inputs      %s\n"+
 		"evaluation  %s: guest %s, host %s (%d evaluations, %s)\n"+
 		"first       %s, with the names of the series\n"+
 		"fuel        %d an evaluation, %.2f%% of the default budget; the first %d\n"+
 		"memory      %s\n",
-		b.Series, b.Samples, b.WindowBytes, b.Verdicts,
+		b.Series, b.WindowBytes, b.Verdicts,
+		strings.Join(b.Inputs, ", "),
 		took(b.Total), took(b.Guest), took(b.Host), b.Evaluations, b.Engine,
 		took(b.First),
 		b.Fuel, 100*float64(b.Fuel)/wasm.DefaultFuel, b.FuelFirst,

@@ -17,8 +17,9 @@ func ruleConformanceCommand() *cli.Command {
 		Name:      "conformance",
 		Usage:     "hold a rule module, in whatever language, to the contract with the engine",
 		ArgsUsage: "FILE",
-		Description: "Memory, blocks, generations of series, limits, garbage: a line for each check, and 1 if one failed. Whether the rule judges\n" +
-			"rightly is not asked: that is for its tests.\n\n" +
+		Description: "Memory, blocks, generations of series, limits, state, garbage: a line for each check, and exit status 1 if one failed.\n" +
+			"Whether the rule judges rightly is not asked: that is for its tests. In the place of a file there may be the name of a\n" +
+			"module that is built in.\n\n" +
 			"Example:\n  tocsin rule conformance hot.wasm",
 		Flags: []cli.Flag{paramsFlag(), outputFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {

@@ -19,8 +19,9 @@ func ruleInspectCommand() *cli.Command {
 		Name:      "inspect",
 		Usage:     "show what a rule module is: manifest, size, checksum, imports, exports, memory, fuel",
 		ArgsUsage: "FILE",
-		Description: "A module that does not load fails with everything that is wrong with it.\n\n" +
-			"Example:\n  tocsin rule inspect -o json hot.wasm",
+		Description: "A module that does not load fails with everything that is wrong with it. In the place of a file there may be the name\n" +
+			"of a module that is built in.\n\n" +
+			"Example:\n  tocsin rule inspect hot.wasm\n  tocsin rule inspect threshold",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			return withModule(ctx, cmd, func(host *wasm.Host, name string, code []byte) error {
@@ -48,7 +49,7 @@ func writeInspection(out io.Writer, i *wasm.Inspection) error {
 	for _, in := range m.Inputs {
 		line("input", "%s", describeInput(in))
 	}
-	line("instances", "%s", map[bool]string{true: "shared: one serves many rules", false: "one a rule"}[m.Shared])
+	line("instances", "%s", map[bool]string{true: "shared: one serves many rules", false: "one for each rule"}[m.Shared])
 	if m.State.Version > 0 {
 		line("state", "version %d, survives a restart", m.State.Version)
 	}
@@ -56,7 +57,7 @@ func writeInspection(out io.Writer, i *wasm.Inspection) error {
 		line("sdk", "%s %s", m.SDK.Name, m.SDK.Version)
 	}
 	line("abi", "%d.%d, manifest %s", m.ABI.Major, m.ABI.MinMinor,
-		map[bool]string{true: "in a section", false: "asked for: the module has no section with it"}[i.Section])
+		map[bool]string{true: "in the section tocsin.manifest", false: "from tocsin_describe"}[i.Section])
 	line("size", "%d bytes, %d functions", i.Bytes, i.Functions)
 	line("sha256", "%s", i.SHA256)
 	line("memory", "%s at least, %s when ready", kib(i.MemoryStart), kib(uint64(i.MemoryReady)))
@@ -76,6 +77,21 @@ func describeParam(p schema.Attribute) string {
 	case p.Default != nil:
 		text += fmt.Sprintf(", default %v", p.Default)
 	}
+	if p.Min != nil {
+		text += fmt.Sprintf(", at least %v", *p.Min)
+	}
+	if p.Max != nil {
+		text += fmt.Sprintf(", at most %v", *p.Max)
+	}
+	if p.Type == schema.Duration && (p.Min != nil || p.Max != nil) {
+		text += " seconds"
+	}
+	if len(p.Enum) > 0 {
+		text += ", one of " + strings.Join(p.Enum, " ")
+	}
+	if p.Pattern != "" {
+		text += ", matching " + p.Pattern
+	}
 	if p.Description != "" {
 		text += ": " + p.Description
 	}
@@ -90,8 +106,14 @@ func describeInput(in abi.ManifestInput) string {
 	if in.DefaultRange != "" {
 		text += " over " + in.DefaultRange
 	}
+	if len(in.ReduceChoices) > 0 {
+		text += ", or " + strings.Join(in.ReduceChoices, " ")
+	}
 	if in.DefaultMatch != "" {
-		text += ", " + in.DefaultMatch
+		text += ", of " + in.DefaultMatch
+	}
+	if in.Like != "" {
+		text += ", of the series of " + in.Like
 	}
 	if in.Optional {
 		text += ", optional"
