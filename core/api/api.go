@@ -13,6 +13,7 @@ import (
 type Options struct {
 	Ready        func() error  // nil: the engine does its work
 	Alertmanager *Alertmanager // nil: not served
+	Metrics      http.Handler  // nil: not served
 }
 
 // New returns the engine's HTTP surface.
@@ -28,6 +29,9 @@ func New(o Options) http.Handler {
 		}
 		fmt.Fprintln(w, "Tocsin is ready.")
 	})
+	if o.Metrics != nil {
+		mux.Handle("GET /metrics", o.Metrics)
+	}
 	if o.Alertmanager != nil {
 		o.Alertmanager.register(mux)
 	}

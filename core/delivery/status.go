@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tocsinhq/tocsin/core/alert"
 	"github.com/tocsinhq/tocsin/sdk/frame"
 )
 
@@ -24,6 +25,8 @@ type Record struct {
 	Failures   int       `json:"failures,omitempty"`
 	NextAt     time.Time `json:"nextAt,omitzero"` // when something is sent as things stand: a change, a retry or a repeat
 	Error      string    `json:"error,omitempty"`
+
+	OwedSince time.Time `json:"owedSince,omitzero"` // when the first of what it does not know was due; zero while it knows all that is
 }
 
 // RecordState sums a record up.
@@ -66,6 +69,7 @@ func (r *record) report() Record {
 	if r.at >= 0 {
 		report.NextAt = r.due
 	}
+	report.OwedSince = r.owedSince(time.Now())
 	changed := false
 	if r.present || r.adopted {
 		s := r.survey()
@@ -88,4 +92,32 @@ func (r *record) report() Record {
 		report.State = Idle
 	}
 	return report
+}
+
+// owedSince is when the first of what is to be told was due; zero if nothing is yet.
+func (r *record) owedSince(now time.Time) (first time.Time) {
+	if !r.present && !r.adopted {
+		return time.Time{}
+	}
+	s := r.survey()
+	r.parts(func(m *alert.Member, known *Instance) {
+		var due time.Time
+		switch r.roleOf(m, known) {
+		case opening:
+			due, _ = r.dueOf(&m.Alert, &s)
+		case closing, late:
+			if m != nil {
+				due = m.Alert.ResolvedAt
+			} else {
+				due = known.GoneAt
+			}
+			if s.accepted && r.present {
+				due = latest(due, r.AcceptedAt.Add(r.group.Interval))
+			}
+		}
+		if !due.IsZero() && !due.After(now) && (first.IsZero() || due.Before(first)) {
+			first = due
+		}
+	})
+	return first
 }

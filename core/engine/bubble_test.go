@@ -45,6 +45,7 @@ type bubble struct {
 	mu struct {
 		sync.Mutex
 		pages     map[string]map[string]float64 // by target: series in PromQL, value
+		answers   map[string]notifier.Result    // by receiver; one that is not there accepts everything
 		sent      []sending
 		decisions []alert.Decision
 	}
@@ -215,6 +216,9 @@ func (r receiver) Send(_ context.Context, n notifier.Notification) (notifier.Res
 	if n.Note != "" {
 		what += " [" + n.Note + "]"
 	}
+	if answer, set := r.b.mu.answers[r.ref]; set && answer.Outcome != notifier.Delivered {
+		return answer, nil
+	}
 	r.b.mu.sent = append(r.b.mu.sent, sending{time.Since(r.b.start).Truncate(time.Second), what})
 	return notifier.Result{Outcome: notifier.Delivered}, nil
 }
@@ -226,6 +230,16 @@ func nameOf(ls frame.Labels) string {
 		return ls.Get("alertname")
 	}
 	return ls.Get("alertname") + rest.String()
+}
+
+// answer sets what a receiver answers from now on.
+func (b *bubble) answer(ref string, result notifier.Result) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mu.answers == nil {
+		b.mu.answers = map[string]notifier.Result{}
+	}
+	b.mu.answers[ref] = result
 }
 
 func (b *bubble) decided(d alert.Decision) {

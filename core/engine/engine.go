@@ -75,6 +75,8 @@ type Engine struct {
 	routes   route.Input // how it is decided who hears of what; alerts and time come with each decision
 	ledger   *delivery.Ledger
 	scrape   *scrape.Manager
+	metrics  *metrics
+	loadedAt time.Time // when the configuration was taken
 
 	sources     []scrape.Source
 	definitions []rule.Definition
@@ -94,7 +96,9 @@ func New(ctx context.Context, o Options) (_ *Engine, err error) {
 			return nil, fmt.Errorf("find the tocsin binary, which serves the built-in plugins: %w", err)
 		}
 	}
-	e := &Engine{options: o, logger: o.Logger, changed: make(chan struct{}, 1)}
+	e := &Engine{options: o, logger: o.Logger, changed: make(chan struct{}, 1), loadedAt: time.Now()}
+	e.metrics = newMetrics(o.Config, o.Version)
+	e.metrics.registry.MustRegister(gauges{e})
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.opened.close(context.WithoutCancel(ctx)))
@@ -192,8 +196,13 @@ func (e *Engine) openSources(ctx context.Context) error {
 		Open: func(target frame.Labels, interval time.Duration) scrape.Windows {
 			return e.windows.Open(target, interval)
 		},
-		OnRound:   func(source string, at time.Time) { e.rules.Round(source, at) },
-		OnCollect: e.options.OnCollect,
+		OnRound: func(source string, at time.Time) { e.rules.Round(source, at) },
+		OnCollect: func(o scrape.Observation) {
+			e.metrics.collected(o)
+			if e.options.OnCollect != nil {
+				e.options.OnCollect(o)
+			}
+		},
 	})
 	return nil
 }
@@ -207,12 +216,12 @@ func (e *Engine) openDelivery(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: notifier %q %q: %w", n.Range, n.Kind, n.Name, err)
 		}
-		receivers = append(receivers, delivery.Receiver{Name: n.Name, Ref: n.Ref(), Sender: sender, SendResolved: n.SendResolved})
+		receivers = append(receivers, delivery.Receiver{Name: n.Name, Ref: n.Ref(), Sender: e.metrics.counted(n, sender), SendResolved: n.SendResolved})
 	}
 	e.routes = routing(cfg)
 	var err error
 	e.ledger, err = delivery.New(delivery.Options{
-		State: e.state, Receivers: receivers, Record: e.journal.Record, Settled: e.forget,
+		State: e.state, Receivers: receivers, Record: e.decided, Settled: e.forget,
 		ExternalURL: cfg.Engine.ExternalURL, Seed: e.options.World.Seed, Logger: e.logger,
 	})
 	return err

@@ -14,7 +14,9 @@ import (
 // serve answers HTTP until the engine is stopped.
 func (e *Engine) serve() {
 	server := &http.Server{
-		Handler:           guard(e.options.Config.Web).Handler(api.New(api.Options{Ready: e.isReady, Alertmanager: e.alertmanager()})),
+		Handler: guard(e.options.Config.Web).Handler(e.metrics.served(api.New(api.Options{
+			Ready: e.isReady, Alertmanager: e.alertmanager(), Metrics: e.metrics.handler(),
+		}))),
 		ReadHeaderTimeout: 10 * time.Second,
 		TLSConfig:         e.tls,
 		ErrorLog:          log.New(e.logger.With().Str("part", "http").Logger(), "", 0), // failed handshakes

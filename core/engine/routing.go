@@ -63,6 +63,12 @@ func (s span) nap(now time.Time) time.Duration {
 	return min(s.until.Sub(now), longestNap)
 }
 
+// decided takes what delivery decided.
+func (e *Engine) decided(d alert.Decision) {
+	e.metrics.decided(d)
+	e.journal.Record(d)
+}
+
 // forget drops resolved alerts that every receiver knows to be over.
 func (e *Engine) forget(settled []alert.Fingerprint) {
 	if err := e.alerts.Forget(settled...); err != nil {

@@ -42,6 +42,7 @@ func (e *Engine) openRules(ctx context.Context) (err error) {
 	}
 	e.rules = rule.New(rule.Options{
 		Alerts: e.alerts, Record: e.journal.Record, OnChange: e.reroute, Logger: e.logger, Workers: e.options.World.Workers,
+		OnEvaluate: e.metrics.evaluated,
 	})
 	return nil
 }

@@ -59,6 +59,20 @@ type Intake struct {
 
 	mu      sync.Mutex                      // guards expires, and is held while alerts change: posts follow each other
 	expires map[alert.Fingerprint]time.Time // of those that fire
+	stats   Stats
+}
+
+// Stats count what was posted since the start.
+type Stats struct {
+	Firing, Resolved uint64 // as posted, also again and again
+	Invalid          uint64 // or refused
+}
+
+// Stats returns the counts.
+func (in *Intake) Stats() Stats {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.stats
 }
 
 // ErrFull says that alerts were refused because there are too many. Their sender should post them again later.
@@ -119,7 +133,14 @@ func (in *Intake) Post(posted []Posted, now time.Time) error {
 	c := change{at: now, next: make(map[alert.Fingerprint]alert.Alert, len(posted))}
 	for i := range posted {
 		if err := in.take(&c, &posted[i]); err != nil {
+			in.stats.Invalid++
 			faults = append(faults, err)
+			continue
+		}
+		if p := &posted[i]; p.EndsAt.IsZero() || p.EndsAt.After(now) {
+			in.stats.Firing++
+		} else {
+			in.stats.Resolved++
 		}
 	}
 	return errors.Join(errors.Join(faults...), in.finish(&c))

@@ -217,6 +217,10 @@ func TestValidAlertsAreTakenBesideInvalidOnes(t *testing.T) {
 			t.Errorf("%s is %s, want %s", name, got, want)
 		}
 	}
+	_ = b.Post([]Posted{posted("Down", ends(noon.Add(-time.Second)))}, noon)
+	if got, want := b.Stats(), (Stats{Firing: 2, Resolved: 1, Invalid: 6}); got != want {
+		t.Errorf("stats %+v, want %+v", got, want)
+	}
 }
 
 func TestStorageThatRefuses(t *testing.T) {

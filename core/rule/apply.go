@@ -141,6 +141,7 @@ func (r *running) become(next *running, now time.Time) (unused Program) {
 	if r.Program != next.Program {
 		unused = r.Program
 		r.ladder = ladder{}
+		r.status.Matched = false
 	}
 	for fp, p := range r.progress {
 		p.rewrite = true

@@ -31,6 +31,7 @@ type outcome struct {
 	cause   alert.Cause // of that
 	young   string      // how much of the past could not be seen yet
 	left    bool        // targets of an input were taken away, all of them
+	matched bool        // every input matched a series
 	changed bool        // those who act on alerts should look again
 	stopped bool        // the manager stops: nothing was judged
 }
@@ -52,6 +53,7 @@ func (m *Manager) evaluate(j job) (o outcome) {
 	}
 	o.missing, o.cause = missing(ev, o.err)
 	o.young, o.left = ev.Young, ev.Left
+	o.matched = o.err == nil && !ev.Empty
 	m.tellRule(j, &o)
 	m.tellAmbiguous(j, ev.Ambiguous)
 	o.changed = m.move(j, observed, &o)

@@ -88,4 +88,15 @@ type Options struct {
 	OnChange func()               // the rules of a round ran and alerts changed; must not block. May be nil
 	Logger   zerolog.Logger
 	Workers  int // evaluations at once; 0: GOMAXPROCS-1, at least 1
+
+	OnEvaluate func(Observation) // hears of every evaluation, from many goroutines; must not block. May be nil
+}
+
+// Observation is one evaluation, for those who watch.
+type Observation struct {
+	Rule     string
+	Duration time.Duration
+	Fuel     uint64
+	Skipped  int   // times that the rule was due and was not evaluated, since the observation before
+	Err      error // nil if the evaluation succeeded
 }

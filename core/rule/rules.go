@@ -38,6 +38,7 @@ type running struct {
 	deadline  time.Time     // evaluated then at the latest, whether data came or not
 	ladder    ladder
 	status    Status
+	skipsTold uint64 // of status.Skipped, in observations
 }
 
 // phase of a rule in the schedule.
@@ -111,6 +112,13 @@ func (d *Definition) check() error {
 	return fmt.Errorf("rule %q: on_missing is %q, it must be unknown, ok or fire", d.Name, d.OnMissing)
 }
 
+// observation is how an evaluation went, after it was noted. Manager.mu is held.
+func (r *running) observation(o outcome) Observation {
+	skipped := r.status.Skipped - r.skipsTold
+	r.skipsTold = r.status.Skipped
+	return Observation{Rule: r.Name, Duration: o.took, Fuel: o.fuel, Skipped: int(skipped), Err: o.err}
+}
+
 // note takes over how an evaluation went. Manager.mu is held.
 func (r *running) note(j job, o outcome, now time.Time) {
 	s := &r.status
@@ -118,6 +126,7 @@ func (r *running) note(j job, o outcome, now time.Time) {
 	if o.stopped {
 		return
 	}
+	s.Matched = s.Matched || o.matched
 	s.Evaluations++
 	s.LastEvaluation, s.At, s.Duration, s.Fuel = o.begun, j.at, o.took, o.fuel
 	s.Longest = max(s.Longest, o.took)

@@ -163,7 +163,11 @@ func (m *Manager) done(j job, o outcome) {
 	r.batch = nil
 	announce := m.release(r, now)
 	announce = m.settle(b) || announce
+	seen := r.observation(o)
 	m.mu.Unlock()
+	if m.options.OnEvaluate != nil && !o.stopped {
+		m.options.OnEvaluate(seen)
+	}
 	if announce {
 		m.options.OnChange()
 	}

@@ -24,6 +24,9 @@ type Status struct {
 	Instances []alert.Alert
 	LastError string // of the last evaluation; "" when it succeeded
 	Blind     string // what is not seen; "" when all is
+	Matched   bool   // since it was loaded, every input matched a series at some time
+
+	Interval time.Duration // between evaluations, configured or learned
 
 	LastEvaluation time.Time     // when it began; zero before the first
 	At             time.Time     // the time that it judged
@@ -44,7 +47,7 @@ func (m *Manager) Status() []Status {
 	list := make([]Status, len(m.rules))
 	for i, r := range m.rules {
 		list[i] = r.status
-		list[i].Failures, list[i].RestsUntil = r.ladder.failures, r.ladder.until
+		list[i].Failures, list[i].RestsUntil, list[i].Interval = r.ladder.failures, r.ladder.until, r.interval
 	}
 	m.mu.Unlock()
 

@@ -91,6 +91,9 @@ type Observation struct {
 	Duration time.Duration
 	Samples  int   // on the page
 	Err      error // nil if the collection was good
+
+	Interval time.Duration // between collections, as configured
+	Since    time.Duration // since the collection before; 0 for the first
 }
 
 // Manager collects from the targets of all sources.

@@ -200,6 +200,12 @@ func (t *target) end(at time.Time, took time.Duration, samples int, err error, n
 	t.mu.Lock()
 	before := t.status.Health
 	s := &t.status
+	seen := Observation{
+		Source: t.source.Name, Target: t.id.Address, At: at, Duration: took, Samples: samples, Err: err, Interval: s.Interval,
+	}
+	if !s.LastScrape.IsZero() {
+		seen.Since = at.Sub(s.LastScrape)
+	}
 	s.LastScrape, s.LastDuration, s.LastSamples, s.Note = at, took, samples, note
 	s.Health, s.LastError = Up, ""
 	if err != nil {
@@ -214,7 +220,7 @@ func (t *target) end(at time.Time, took time.Duration, samples int, err error, n
 		t.logger.Info().Msg("target is up again")
 	}
 	if t.observe != nil {
-		t.observe(Observation{Source: t.source.Name, Target: t.id.Address, At: at, Duration: took, Samples: samples, Err: err})
+		t.observe(seen)
 	}
 }
 
