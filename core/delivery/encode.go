@@ -133,6 +133,7 @@ func (i *Instance) append(to []byte) []byte {
 	}
 	o.time("startsAt", i.StartsAt)
 	o.float("value", i.Value)
+	o.bool("ended", i.Ended)
 	o.str("lifted", i.Lifted)
 	o.str("gone", i.Gone)
 	o.time("goneAt", i.GoneAt)

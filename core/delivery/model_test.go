@@ -55,7 +55,8 @@ type oracle struct {
 	w            *world
 	ref          string
 	sendResolved bool
-	generation   int // of the process that may call it
+	pairs        bool // it must hear that something fires before it hears that it is over
+	generation   int  // of the process that may call it
 
 	mode   mode
 	belief map[string]*belief // by dedup key and fingerprint
@@ -86,11 +87,17 @@ func (c caller) Send(ctx context.Context, n notifier.Notification) (notifier.Res
 		w.mu.Unlock()
 		return notifier.Result{}, errKilled
 	}
-	mode := c.mode
+	mode, opens := c.mode, false
 	w.logf("%s %s %s", c.ref, mode, oneLine(n))
 	switch mode {
 	case "ok", "taken, answer lost", "crash after":
-		c.takes(n)
+		if opens = c.pairs && n.Late && n.Reference == ""; opens {
+			n.Alerts = slices.Clone(n.Alerts)
+			for i := range n.Alerts {
+				n.Alerts[i].Status = notifier.StatusFiring
+			}
+		}
+		c.takes(n, opens)
 	case "reject":
 		for _, a := range n.Alerts {
 			c.about(n, a).excused = true
@@ -107,6 +114,9 @@ func (c caller) Send(ctx context.Context, n notifier.Notification) (notifier.Res
 	w.mu.Unlock()
 	switch mode {
 	case "ok":
+		if opens {
+			return notifier.Result{Outcome: notifier.Opened, Reference: "ref"}, nil
+		}
 		return notifier.Result{Outcome: notifier.Delivered, Reference: "ref"}, nil
 	case "500":
 		return notifier.Result{Outcome: notifier.Retry}, nil
@@ -139,14 +149,16 @@ func (o *oracle) about(n notifier.Notification, a notifier.Alert) *belief {
 	return o.belief[key]
 }
 
-// takes is the service believing a notification, after checking that it is one that it may be sent. w.mu is held.
-func (o *oracle) takes(n notifier.Notification) {
+// takes is the service believing a notification, after checking that it is one that it may be sent; first says that it takes
+// only the first half, that alerts fired which are over. w.mu is held.
+func (o *oracle) takes(n notifier.Notification, first bool) {
 	marked := n.PossibleRepeat || strings.Contains(n.Note, "may repeat")
 	if o.ids[n.ID] && !marked {
 		o.w.fail("%s took %s twice, unmarked", o.ref, n.ID)
 	}
 	o.ids[n.ID] = true
 	news := n.Reason == notifier.ReasonRepeat
+	open := o.open(n)
 	for _, a := range n.Alerts {
 		b := o.about(n, a)
 		firing := a.Status == notifier.StatusFiring
@@ -155,13 +167,13 @@ func (o *oracle) takes(n notifier.Notification) {
 			news = true // of its end nobody told it
 		case firing && !b.firing:
 			news = true
-			if !b.startsAt.Before(a.StartsAt) {
+			if !b.startsAt.Before(a.StartsAt) && (!first || !open) { // what is part of an open incident opens no other
 				o.w.fail("%s is told that %s fires after it was told that it is over", o.ref, a.Rule)
 			}
-			if m := o.w.member(a.Fingerprint); m.Held.Holds() {
+			if m := o.w.member(a.Fingerprint); m.Held.Holds() && (!first || !o.w.anyFree(n)) {
 				o.w.fail("%s is told of %s which is %s", o.ref, a.Rule, m.Held)
 			}
-			if m := o.w.member(a.Fingerprint); m.Alert.State != alert.Firing {
+			if m := o.w.member(a.Fingerprint); m.Alert.State != alert.Firing && !first {
 				o.w.fail("%s is told that %s fires, and it does not", o.ref, a.Rule)
 			}
 		case !firing && !b.firing && !b.startsAt.Before(a.StartsAt) && !marked:
@@ -180,6 +192,21 @@ func (o *oracle) takes(n notifier.Notification) {
 	if !news && !marked {
 		o.w.fail("%s is told nothing new, unmarked", o.ref)
 	}
+}
+
+// open tells whether the incident of a notification is open at the service.
+func (o *oracle) open(n notifier.Notification) bool {
+	for key, b := range o.belief {
+		if strings.HasPrefix(key, n.DedupKey) && b.firing {
+			return true
+		}
+	}
+	return false
+}
+
+// anyFree tells whether a notification is also about something that is not withheld. w.mu is held.
+func (w *world) anyFree(n notifier.Notification) bool {
+	return slices.ContainsFunc(n.Alerts, func(a notifier.Alert) bool { return !w.member(a.Fingerprint).Held.Holds() })
 }
 
 // member returns an alert as it truly is. w.mu is held.
@@ -415,9 +442,9 @@ func TestModel(t *testing.T) {
 
 func model(t *rapid.T) {
 	w := &world{t: t, truth: map[alert.Fingerprint]alert.Member{}, store: state.Memory(), names: []string{"A", "B", "C", "D", "E"}}
-	for _, ref := range []string{"closing", "opening"} {
+	for _, ref := range []string{"closing", "opening", "pairs"} {
 		w.services = append(w.services, &oracle{
-			w: w, ref: ref, sendResolved: ref == "closing", mode: "ok", belief: map[string]*belief{}, ids: map[string]bool{},
+			w: w, ref: ref, sendResolved: ref != "opening", pairs: ref == "pairs", mode: "ok", belief: map[string]*belief{}, ids: map[string]bool{},
 		})
 	}
 	crashes := rapid.Bool().Draw(t, "crashes") // or storage that refuses: what both together lose, the alerts' own store would keep

@@ -20,7 +20,7 @@ func (l *Ledger) notification(rec *record, c *content, attempt *Attempt) notifie
 	n := notifier.Notification{
 		ID: attempt.ID, Attempt: attempt.Number, PossibleRepeat: rec.Unknown, Reason: c.reason,
 		Receiver: rec.receiver.Name, GroupKey: rec.Group, DedupKey: rec.dedup, GroupLabels: rec.Labels.Map(),
-		Reference: rec.Reference, ExternalURL: l.options.ExternalURL, Note: c.note(),
+		Reference: rec.Reference, ExternalURL: l.options.ExternalURL, Note: c.note(), Late: c.late(),
 		Alerts: make([]notifier.Alert, 0, min(len(c.parts), maxAlerts)),
 	}
 	for _, firing := range []bool{true, false} {
@@ -36,6 +36,20 @@ func (l *Ledger) notification(rec *record, c *content, attempt *Attempt) notifie
 		}
 	}
 	return n
+}
+
+// late tells that nothing fires any more of which the receiver should have heard while it did. What is withheld by now, or
+// not wanted any more, only has to be taken back.
+func (c *content) late() bool {
+	any := false
+	for i := range c.parts {
+		p := &c.parts[i]
+		if p.firing() {
+			return false
+		}
+		any = any || p.role == late || p.member != nil && !p.member.Held.Holds() && p.known.ToldAt.IsZero() && !p.known.Ended
+	}
+	return any
 }
 
 // alert writes one alert.

@@ -73,7 +73,7 @@ type Instance struct {
 	Fingerprint alert.Fingerprint `json:"fingerprint"`
 	Status      Status            `json:"status"`
 	Revision    uint64            `json:"revision,omitempty"`
-	ToldAt      time.Time         `json:"toldAt,omitzero"` // when the receiver accepted that it fires
+	ToldAt      time.Time         `json:"toldAt,omitzero"` // when the receiver accepted that it fires; zero where it was over by then
 
 	Rule        string            `json:"rule,omitempty"`
 	Labels      frame.Labels      `json:"labels,omitempty"`
@@ -81,6 +81,7 @@ type Instance struct {
 	StartsAt    time.Time         `json:"startsAt,omitzero"`
 	Value       float64           `json:"value,omitempty"`
 
+	Ended  bool      `json:"ended,omitempty"`  // its end alone was sent, perhaps in vain: that it fired need not be told any more
 	Lifted string    `json:"lifted,omitempty"` // of what was withheld and is due now: what withheld it
 	Gone   string    `json:"gone,omitempty"`   // why the alert is not wanted here any more although it did not resolve
 	GoneAt time.Time `json:"goneAt,omitzero"`

@@ -65,6 +65,8 @@ func (l *Ledger) deliver(rec *record) {
 		l.unanswered(rec, in, err, now)
 	case result.Outcome == notifier.Delivered:
 		l.accepted(rec, in, result, now)
+	case result.Outcome == notifier.Opened:
+		l.opened(rec, in, result, now)
 	case result.Outcome == notifier.Rejected:
 		l.rejected(rec, in, result, now)
 	default:
@@ -158,7 +160,7 @@ func (r *record) begin(c content, now time.Time) *intent {
 	r.Attempt = &attempt
 	for i := range c.parts {
 		p := &c.parts[i]
-		if p.role != opening && p.role != closing {
+		if p.role == standing {
 			continue
 		}
 		status := r.status(p.fingerprint())
@@ -166,8 +168,11 @@ func (r *record) begin(c content, now time.Time) *intent {
 			in.before = append(in.before, former{p.fingerprint(), status})
 		}
 		inst := r.put(p.fingerprint(), Maybe)
-		if p.role == opening {
+		switch {
+		case p.role == opening, p.role == late:
 			inst.know(&p.member.Alert)
+		case c.reason == notifier.ReasonAllResolved && !c.late():
+			inst.Ended = true
 		}
 	}
 	return in
@@ -176,7 +181,7 @@ func (r *record) begin(c content, now time.Time) *intent {
 // know keeps what an alert was told as.
 func (i *Instance) know(a *alert.Alert) {
 	i.Revision, i.Rule, i.Labels, i.Annotations = a.Revision, a.Name(), a.Labels, a.Annotations
-	i.StartsAt, i.Value = beganAt(a), a.Value
+	i.StartsAt, i.Value, i.Ended = beganAt(a), a.Value, false
 }
 
 // takeBack undoes an intent that was not carried out, as if what happened meanwhile had happened before. The mutex is
@@ -251,6 +256,30 @@ func (l *Ledger) accepted(rec *record, in *intent, result notifier.Result, now t
 	if !rec.opened() {
 		rec.Reference = "" // what comes next is a new incident
 	}
+	l.answers(rec.receiver, now)
+}
+
+// opened notes that the receiver took, of alerts that are over, that they fired. What it was told that way is closed as
+// everything else is, and at once: ToldAt stays zero, so that its end is no update that group_interval would hold back, and
+// is told as late.
+func (l *Ledger) opened(rec *record, in *intent, result notifier.Result, now time.Time) {
+	for i := range in.parts {
+		p := &in.parts[i]
+		if p.firing() {
+			continue // a plugin that says so of what fires is told it again, as what it knows
+		}
+		inst := rec.put(p.fingerprint(), Open)
+		if p.member != nil {
+			inst.know(&p.member.Alert)
+		}
+		l.decide(rec, alert.Decision{
+			Kind: alert.KindAccepted, Cause: alert.CauseAccepted, Delivery: in.attempt.ID, Attempt: in.attempt.Number, Fingerprint: inst.Fingerprint,
+			Rule: inst.Rule, Labels: inst.Labels, Value: inst.Value, To: "firing", Reason: "accepted, its end follows: " + result.Detail,
+		})
+	}
+	rec.Accepted++
+	rec.Attempt, rec.Failures, rec.NextAt, rec.Error, rec.Dead = nil, 0, time.Time{}, "", ""
+	rec.Reference = result.Reference
 	l.answers(rec.receiver, now)
 }
 

@@ -12,7 +12,7 @@ func toMessage(n Notification) *pluginpb.Notification {
 	m := &pluginpb.Notification{
 		Id: clean(n.ID), Attempt: uint32(n.Attempt), PossibleRepeat: n.PossibleRepeat, Reason: string(n.Reason),
 		Receiver: clean(n.Receiver), GroupKey: clean(n.GroupKey), DedupKey: clean(n.DedupKey), GroupLabels: cleanMap(n.GroupLabels),
-		Truncated: uint32(n.Truncated), Reference: clean(n.Reference), ExternalUrl: clean(n.ExternalURL), Note: clean(n.Note),
+		Truncated: uint32(n.Truncated), Reference: clean(n.Reference), ExternalUrl: clean(n.ExternalURL), Note: clean(n.Note), Late: n.Late,
 	}
 	for _, a := range n.Alerts {
 		m.Alerts = append(m.Alerts, &pluginpb.Alert{
@@ -28,7 +28,7 @@ func fromMessage(m *pluginpb.Notification) Notification {
 	n := Notification{
 		ID: m.GetId(), Attempt: int(m.GetAttempt()), PossibleRepeat: m.GetPossibleRepeat(), Reason: Reason(m.GetReason()),
 		Receiver: m.GetReceiver(), GroupKey: m.GetGroupKey(), DedupKey: m.GetDedupKey(), GroupLabels: m.GetGroupLabels(),
-		Truncated: int(m.GetTruncated()), Reference: m.GetReference(), ExternalURL: m.GetExternalUrl(), Note: m.GetNote(),
+		Truncated: int(m.GetTruncated()), Reference: m.GetReference(), ExternalURL: m.GetExternalUrl(), Note: m.GetNote(), Late: m.GetLate(),
 	}
 	for _, a := range m.GetAlerts() {
 		n.Alerts = append(n.Alerts, Alert{
@@ -47,6 +47,8 @@ func resultMessage(r Result) *pluginpb.SendResponse {
 		m.Outcome = pluginpb.Outcome_OUTCOME_DELIVERED
 	case Rejected:
 		m.Outcome = pluginpb.Outcome_OUTCOME_REJECTED
+	case Opened:
+		m.Outcome = pluginpb.Outcome_OUTCOME_OPENED
 	default:
 		m.Outcome = pluginpb.Outcome_OUTCOME_RETRY
 	}
@@ -69,6 +71,8 @@ func fromResultMessage(m *pluginpb.SendResponse) (Result, error) {
 		r.Outcome = Delivered
 	case pluginpb.Outcome_OUTCOME_REJECTED:
 		r.Outcome = Rejected
+	case pluginpb.Outcome_OUTCOME_OPENED:
+		r.Outcome = Opened
 	default:
 		return Result{}, fmt.Errorf("the plugin answered with the unknown outcome %d", m.GetOutcome())
 	}

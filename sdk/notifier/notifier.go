@@ -41,6 +41,7 @@ type Notification struct {
 	Alerts      []Alert // firing ones first
 	Truncated   int     // alerts left out because of a limit
 
+	Late        bool   // nothing fires any more, and the service may never have heard that it did: it is to hear that, too
 	Reference   string // what the service answered to the last accepted notification of this incident; "" for the first
 	ExternalURL string // where this Tocsin is reached from outside
 	Note        string // what the reader must know about this message itself: "delivered late", "template failed: …"
@@ -99,14 +100,20 @@ const (
 	Retry     Outcome = iota // not accepted, may be accepted later
 	Delivered                // the service accepted it
 	Rejected                 // the service will never accept this content (bad key, bad request)
+
+	// Opened is for services that must hear that something fired before they hear that it is over, and did not: the
+	// service accepted the first half of a notification of which nothing fires any more. The engine notes that, durably, and
+	// sends the second half, with the Reference. To send both halves at once would open a closed incident again whenever
+	// the answer to the second is lost.
+	Opened
 )
 
-func (o Outcome) String() string { return [...]string{"retry", "delivered", "rejected"}[o] }
+func (o Outcome) String() string { return [...]string{"retry", "delivered", "rejected", "opened"}[o] }
 
 // Result of one attempt.
 type Result struct {
 	Outcome    Outcome
 	RetryAfter time.Duration // with Retry: do not come back earlier; 0 where the service did not say
 	Detail     string        // what the service said, without secrets: it is shown to people
-	Reference  string        // with Delivered: what the next notification of this incident needs (Slack's ts)
+	Reference  string        // with Delivered and Opened: what the next notification of this incident needs (Slack's ts)
 }

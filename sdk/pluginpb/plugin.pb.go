@@ -36,6 +36,7 @@ const (
 	Outcome_OUTCOME_RETRY     Outcome = 0 // not accepted, may be accepted later
 	Outcome_OUTCOME_DELIVERED Outcome = 1
 	Outcome_OUTCOME_REJECTED  Outcome = 2 // will never be accepted
+	Outcome_OUTCOME_OPENED    Outcome = 3 // of alerts that are over, accepted that they fired: their end is sent next
 )
 
 // Enum value maps for Outcome.
@@ -44,11 +45,13 @@ var (
 		0: "OUTCOME_RETRY",
 		1: "OUTCOME_DELIVERED",
 		2: "OUTCOME_REJECTED",
+		3: "OUTCOME_OPENED",
 	}
 	Outcome_value = map[string]int32{
 		"OUTCOME_RETRY":     0,
 		"OUTCOME_DELIVERED": 1,
 		"OUTCOME_REJECTED":  2,
+		"OUTCOME_OPENED":    3,
 	}
 )
 
@@ -1274,7 +1277,8 @@ type Notification struct {
 	Truncated      uint32                 `protobuf:"varint,10,opt,name=truncated,proto3" json:"truncated,omitempty"` // alerts left out
 	Reference      string                 `protobuf:"bytes,11,opt,name=reference,proto3" json:"reference,omitempty"`  // what the service answered to the last accepted notification of this incident
 	ExternalUrl    string                 `protobuf:"bytes,12,opt,name=external_url,json=externalUrl,proto3" json:"external_url,omitempty"`
-	Note           string                 `protobuf:"bytes,13,opt,name=note,proto3" json:"note,omitempty"` // what the reader must know about the message itself
+	Note           string                 `protobuf:"bytes,13,opt,name=note,proto3" json:"note,omitempty"`  // what the reader must know about the message itself
+	Late           bool                   `protobuf:"varint,14,opt,name=late,proto3" json:"late,omitempty"` // nothing fires any more, and the service may never have heard that it did
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1400,6 +1404,13 @@ func (x *Notification) GetNote() string {
 	return ""
 }
 
+func (x *Notification) GetLate() bool {
+	if x != nil {
+		return x.Late
+	}
+	return false
+}
+
 type Alert struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Fingerprint   string                 `protobuf:"bytes,1,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
@@ -1513,7 +1524,7 @@ type SendResponse struct {
 	Outcome       Outcome                `protobuf:"varint,1,opt,name=outcome,proto3,enum=tocsin.plugin.v1.Outcome" json:"outcome,omitempty"`
 	RetryAfterNs  int64                  `protobuf:"varint,2,opt,name=retry_after_ns,json=retryAfterNs,proto3" json:"retry_after_ns,omitempty"` // with OUTCOME_RETRY; 0: the service did not say
 	Detail        string                 `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`                                    // what the service said, without secrets
-	Reference     string                 `protobuf:"bytes,4,opt,name=reference,proto3" json:"reference,omitempty"`                              // with OUTCOME_DELIVERED
+	Reference     string                 `protobuf:"bytes,4,opt,name=reference,proto3" json:"reference,omitempty"`                              // with OUTCOME_DELIVERED and OUTCOME_OPENED
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1664,7 +1675,7 @@ const file_tocsin_plugin_v1_plugin_proto_rawDesc = "" +
 	"instanceId\x12B\n" +
 	"\fnotification\x18\x02 \x01(\v2\x1e.tocsin.plugin.v1.NotificationR\fnotification\x12\x1d\n" +
 	"\n" +
-	"timeout_ns\x18\x03 \x01(\x03R\ttimeoutNs\"\x87\x04\n" +
+	"timeout_ns\x18\x03 \x01(\x03R\ttimeoutNs\"\x9b\x04\n" +
 	"\fNotification\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\x12'\n" +
@@ -1679,7 +1690,8 @@ const file_tocsin_plugin_v1_plugin_proto_rawDesc = "" +
 	" \x01(\rR\ttruncated\x12\x1c\n" +
 	"\treference\x18\v \x01(\tR\treference\x12!\n" +
 	"\fexternal_url\x18\f \x01(\tR\vexternalUrl\x12\x12\n" +
-	"\x04note\x18\r \x01(\tR\x04note\x1a>\n" +
+	"\x04note\x18\r \x01(\tR\x04note\x12\x12\n" +
+	"\x04late\x18\x0e \x01(\bR\x04late\x1a>\n" +
 	"\x10GroupLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd4\x03\n" +
@@ -1705,11 +1717,12 @@ const file_tocsin_plugin_v1_plugin_proto_rawDesc = "" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x19.tocsin.plugin.v1.OutcomeR\aoutcome\x12$\n" +
 	"\x0eretry_after_ns\x18\x02 \x01(\x03R\fretryAfterNs\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x1c\n" +
-	"\treference\x18\x04 \x01(\tR\treference*I\n" +
+	"\treference\x18\x04 \x01(\tR\treference*]\n" +
 	"\aOutcome\x12\x11\n" +
 	"\rOUTCOME_RETRY\x10\x00\x12\x15\n" +
 	"\x11OUTCOME_DELIVERED\x10\x01\x12\x14\n" +
-	"\x10OUTCOME_REJECTED\x10\x022\xb8\x04\n" +
+	"\x10OUTCOME_REJECTED\x10\x02\x12\x12\n" +
+	"\x0eOUTCOME_OPENED\x10\x032\xb8\x04\n" +
 	"\x06Plugin\x12N\n" +
 	"\aGetInfo\x12 .tocsin.plugin.v1.GetInfoRequest\x1a!.tocsin.plugin.v1.GetInfoResponse\x12T\n" +
 	"\tGetSchema\x12\".tocsin.plugin.v1.GetSchemaRequest\x1a#.tocsin.plugin.v1.GetSchemaResponse\x12Q\n" +

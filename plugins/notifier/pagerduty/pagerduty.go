@@ -75,28 +75,25 @@ func newSender(data []byte, transport http.RoundTripper) (*sender, error) {
 	return s, err
 }
 
-// send triggers or resolves. An incident that began and ended before PagerDuty took anything (no Reference) is triggered
-// and then resolved: a resolve alone would be dropped, and nobody would ever hear of it.
+// send triggers or resolves. An incident that began and ended before PagerDuty took anything is triggered
+// first, and resolved when the engine has noted that: a resolve alone would be dropped, and nobody would ever hear of it.
 func (s *sender) send(ctx context.Context, n *notifier.Notification) (notifier.Result, error) {
 	key, err := s.config.key().Read()
 	if err != nil {
 		return notifier.Result{}, err
 	}
-	actions := []string{actionTrigger}
+	action, then := actionTrigger, notifier.Delivered
 	if !n.Firing() {
-		actions = []string{actionResolve}
-		if n.Reference == "" {
-			actions = []string{actionTrigger, actionResolve}
+		action = actionResolve
+		if n.Late && n.Reference == "" {
+			action, then = actionTrigger, notifier.Opened
 		}
 	}
-	var result notifier.Result
-	for _, action := range actions {
-		result, err = s.enqueue(ctx, s.config.event(n, action, key))
-		if err != nil || result.Outcome != notifier.Delivered {
-			return result, err
-		}
+	result, err := s.enqueue(ctx, s.config.event(n, action, key))
+	if err != nil || result.Outcome != notifier.Delivered {
+		return result, err
 	}
-	result.Reference = n.DedupKey
+	result.Outcome, result.Reference = then, n.DedupKey
 	return result, nil
 }
 

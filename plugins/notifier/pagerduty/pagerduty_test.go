@@ -98,25 +98,38 @@ func TestEndedBeforeItWasTold(t *testing.T) {
 	s := serve(t)
 	p := configured(t, map[string]any{"routing_key": testKey, "url": s.URL})
 	n := ended(incident())
-	if result, err := p.Send(t.Context(), n); err != nil || result.Outcome != notifier.Delivered {
-		t.Fatal(result, err)
+	n.Late = true
+	first, err := p.Send(t.Context(), n)
+	if err != nil || first.Outcome != notifier.Opened || first.Reference != n.DedupKey || actions(t, s.Events) != "trigger" {
+		t.Fatalf("%+v, %v, events %q", first, err, actions(t, s.Events))
 	}
-	if got := actions(t, s.Events); got != "trigger resolve" {
-		t.Errorf("events %q", got)
-	}
+	t.Run("then its end", func(t *testing.T) {
+		s.Events = nil
+		n := n
+		n.Reference = first.Reference
+		for range 2 { // the answer to the first is lost, perhaps
+			if result, err := p.Send(t.Context(), n); err != nil || result.Outcome != notifier.Delivered {
+				t.Fatalf("%+v, %v", result, err)
+			}
+		}
+		if got := actions(t, s.Events); got != "resolve resolve" {
+			t.Errorf("events %q", got)
+		}
+	})
+	t.Run("of which nobody is to hear", func(t *testing.T) { // an answer was lost, and then it was silenced
+		s.Events = nil
+		n := n
+		n.Late = false
+		if result, err := p.Send(t.Context(), n); err != nil || result.Outcome != notifier.Delivered || actions(t, s.Events) != "resolve" {
+			t.Errorf("%+v, %v, events %q", result, err, actions(t, s.Events))
+		}
+	})
 
 	t.Run("the trigger is refused", func(t *testing.T) {
 		s.Events = nil
 		s.Answer = func(w http.ResponseWriter, _ int) { w.WriteHeader(http.StatusInternalServerError) }
 		if result, err := p.Send(t.Context(), n); err != nil || result.Outcome != notifier.Retry || actions(t, s.Events) != "trigger" {
 			t.Errorf("%+v, %v, events %q", result, err, actions(t, s.Events))
-		}
-	})
-	t.Run("the resolve is refused", func(t *testing.T) {
-		s.Events = nil
-		s.Answer = func(w http.ResponseWriter, i int) { w.WriteHeader([]int{202, 503}[i]) }
-		if result, err := p.Send(t.Context(), n); err != nil || result.Outcome != notifier.Retry || result.Reference != "" {
-			t.Errorf("%+v, %v", result, err)
 		}
 	})
 }
