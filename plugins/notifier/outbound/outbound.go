@@ -49,14 +49,34 @@ func NewClient(o Options) (*Client, error) {
 		o.Transport = network
 	}
 	return &Client{
-		http:    &http.Client{Transport: o.Transport, CheckRedirect: checkRedirect},
+		http:    &http.Client{Transport: once{o.Transport}, CheckRedirect: checkRedirect},
 		auth:    o.HTTP,
 		timeout: o.Timeout,
 	}, nil
 }
 
+// once sends a request at most once. The transport of net/http sends what has an Idempotency-Key again on its own when a
+// connection breaks; the second time would carry the number of the first attempt, and nobody could tell that it is one.
+// Where nothing was written yet it still tries another connection.
+type once struct{ http.RoundTripper }
+
+func (o once) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.GetBody != nil {
+		r = r.WithContext(r.Context()) // a copy: GetBody is what a redirect needs
+		r.GetBody = nil
+	}
+	return o.RoundTripper.RoundTrip(r)
+}
+
 // Close drops the idle connections. Calls under way go on.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// CloseIdleConnections is what [http.Client.CloseIdleConnections] asks a transport for.
+func (o once) CloseIdleConnections() {
+	if c, ok := o.RoundTripper.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
 
 // Call is one POST.
 type Call struct {

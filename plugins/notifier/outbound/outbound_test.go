@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,6 +85,26 @@ func TestNoAnswerInTime(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// A connection that was used before and breaks: net/http would send a request with an Idempotency-Key a second time.
+func TestNothingIsSentTwiceBehindOurBack(t *testing.T) {
+	var requests atomic.Int32
+	address := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if requests.Add(1) > 1 {
+			panic(http.ErrAbortHandler)
+		}
+	})
+	c := client(t, HTTP{}, 0)
+	call := Call{URL: address, Body: []byte("{}"), Header: http.Header{"Idempotency-Key": {"4f1c"}}}
+	if _, err := c.Post(t.Context(), call); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Post(t.Context(), call)
+	if _, lost := errors.AsType[*LostError](err); !lost || requests.Load() != 2 {
+		t.Errorf("error %v after %d requests, want one that says that the answer was lost, after 2", err, requests.Load())
+	}
 }
 
 func TestRedirects(t *testing.T) {
