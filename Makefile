@@ -52,6 +52,9 @@ bench: rules ## benchmarks, with allocations
 load: rules ## CPU and memory of 1,000 rules over 10 targets, for a minute (Linux)
 	$(GO) test -run '^$$' -bench ThousandRules -benchtime 4x ./core/cmd/tocsin -interval 15s
 
+chaos: build ## the binary killed 20 times beside receivers that fail in every way, and an oracle (about 10 minutes)
+	$(GO) run ./core/cmd/tocsin-chaos -tocsin bin/tocsin $(CHAOS)
+
 fuzz: ## each fuzz target for FUZZTIME (default 5s)
 	@for p in $$($(GO) list ./...); do \
 	  for t in $$($(GO) test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz'); do \
@@ -76,4 +79,4 @@ tidy: ## go.mod says what is used
 clean: ## what was built
 	rm -rf bin rules-wasm/built/*.wasm*
 
-.PHONY: help build demo test check rules examples bench load fuzz gen format lint tidy clean
+.PHONY: help build demo test check rules examples bench load chaos fuzz gen format lint tidy clean
