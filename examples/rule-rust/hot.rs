@@ -1,13 +1,17 @@
 //! hot: a series is active while its last value is above a limit.
+#![no_std]
 
+mod column;
 mod tocsin;
 
+use column::Column;
 use tocsin::{Dictionary, Error, Params, Rule, Verdicts, Window};
 
 #[derive(Default)]
 struct Hot {
     above: f64,
-    count: Vec<u32>, // for how many evaluations in a row a series has been above the limit, by its index
+    count: Column<u32>, // for how many evaluations in a row a series has been above the limit, by its index
+    moved: Column<u32>, // scratch
 }
 
 impl Rule for Hot {
@@ -26,8 +30,11 @@ impl Rule for Hot {
 
     // Series came or went, or stand at other places: their counts move with them.
     fn series(&mut self, series: &Dictionary) -> Result<(), Error> {
-        let before = |&i: &u32| self.count.get(i as usize).copied().unwrap_or(0);
-        self.count = series.remap.iter().map(before).collect();
+        self.moved.clear();
+        for &before in series.remap {
+            self.moved.push(self.count.get(before as usize).copied().unwrap_or(0))?;
+        }
+        core::mem::swap(&mut self.count, &mut self.moved);
         Ok(())
     }
 

@@ -1,11 +1,12 @@
-//! The part of a rule module that every rule in Rust has. Take this file into your rule: implement [`Rule`] for a struct
-//! and write `tocsin::export!(YourRule)`.
+//! The part of a rule module that every rule in Rust has. Take this file and column.rs into your rule: implement [`Rule`]
+//! for a struct and write `export!(YourRule)`.
 //!
 //! Each rule of the configuration gets an instance of the module to itself; after a failure or a restart it is made
 //! anew, and [`Window::first`] says so.
 #![allow(dead_code)] // no rule uses all of it
 
-use std::mem::size_of;
+use crate::column::{Column, Full};
+use core::mem::size_of;
 
 /// A rule: its fields are its parameters and what it remembers.
 pub trait Rule: Default {
@@ -28,6 +29,19 @@ pub enum Error {
     BadConfig(&'static str),
     BadInput(&'static str),
     Internal(&'static str),
+    OutOfMemory,
+}
+
+impl From<Full> for Error {
+    fn from(_: Full) -> Error {
+        Error::OutOfMemory
+    }
+}
+
+/// A panic ends the instance; the engine makes another one.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    core::arch::wasm32::unreachable()
 }
 
 #[link(wasm_import_module = "tocsin_v1")]
@@ -83,17 +97,18 @@ impl Block {
         }
         let end = off as u64 + n as u64 * size_of::<T>() as u64;
         let at = self.0.as_ptr().wrapping_add(off as usize);
-        if end > self.0.len() as u64 || at as usize % std::mem::align_of::<T>() != 0 {
+        if end > self.0.len() as u64 || at as usize % core::mem::align_of::<T>() != 0 {
             return None;
         }
         // The range is inside the block, and aligned.
-        Some(unsafe { std::slice::from_raw_parts(at as *const T, n as usize) })
+        Some(unsafe { core::slice::from_raw_parts(at as *const T, n as usize) })
     }
 }
 
 /// The parameters of a rule.
 pub struct Params {
-    list: Vec<(&'static [u8], u8, u64)>, // name, type, value
+    block: Block,
+    n: u32,
 }
 
 const PARAM_BOOL: u8 = 1;
@@ -102,38 +117,40 @@ const PARAM_STRING: u8 = 4;
 const PARAM_DURATION: u8 = 5;
 
 impl Params {
-    /// Reads scalars that are numbers; others are passed over.
-    fn read(b: Block) -> Option<Params> {
-        const RECORD: u32 = 20;
-        let (at, n) = (b.u16(6) as u32, b.u32(12));
-        b.array::<[u8; RECORD as usize]>(at, n)?;
-        let mut list = Vec::new();
-        for i in 0..n {
-            let rec = (at + i * RECORD) as usize;
-            let name = b.array::<u8>(b.u32(rec), b.u32(rec + 4))?;
-            let (kind, scalar) = (b.0[rec + 8], b.0[rec + 9] == 0);
-            if kind > PARAM_DURATION || scalar && b.u32(rec + 12) != 1 {
-                return None;
-            }
-            if scalar && kind != PARAM_BOOL && kind != PARAM_STRING {
-                list.push((name, kind, b.array::<u64>(b.u32(rec + 16), 1)?[0]));
-            }
-        }
-        Some(Params { list })
+    fn read(block: Block) -> Option<Params> {
+        let p = Params { block, n: block.u32(12) };
+        block.array::<[u8; Params::RECORD]>(block.u16(6) as u32, p.n)?;
+        (0..p.n).try_for_each(|i| p.at(i).map(|_| ())).map(|_| p)
     }
-    fn find(&self, name: &str) -> Option<&(&'static [u8], u8, u64)> {
-        self.list.iter().find(|p| p.0 == name.as_bytes())
+    const RECORD: usize = 20;
+    /// The name, the type and the value of a scalar that is a number. Others have no value here.
+    fn at(&self, i: u32) -> Option<(&'static [u8], u8, Option<u64>)> {
+        let b = &self.block;
+        let rec = b.u16(6) as usize + i as usize * Params::RECORD;
+        let name = b.array::<u8>(b.u32(rec), b.u32(rec + 4))?;
+        let (kind, scalar) = (b.0[rec + 8], b.0[rec + 9] == 0);
+        if kind > PARAM_DURATION || scalar && b.u32(rec + 12) != 1 {
+            return None;
+        }
+        if !scalar || kind == PARAM_BOOL || kind == PARAM_STRING {
+            return Some((name, kind, None));
+        }
+        Some((name, kind, Some(b.array::<u64>(b.u32(rec + 16), 1)?[0])))
+    }
+    fn find(&self, name: &str) -> Option<(u8, u64)> {
+        let found = (0..self.n).filter_map(|i| self.at(i)).find(|p| p.0 == name.as_bytes())?;
+        Some((found.1, found.2?))
     }
     pub fn float(&self, name: &str, otherwise: f64) -> f64 {
         match self.find(name) {
-            Some((_, PARAM_FLOAT, bits)) => f64::from_bits(*bits),
+            Some((PARAM_FLOAT, bits)) => f64::from_bits(bits),
             _ => otherwise,
         }
     }
     /// A whole number; of a duration, nanoseconds.
     pub fn int(&self, name: &str, otherwise: i64) -> i64 {
         match self.find(name) {
-            Some((_, kind, bits)) if *kind != PARAM_FLOAT => *bits as i64,
+            Some((kind, bits)) if kind != PARAM_FLOAT => bits as i64,
             _ => otherwise,
         }
     }
@@ -170,7 +187,7 @@ impl Dictionary {
     }
     fn text(&self, i: u32) -> Option<&str> {
         let (from, to) = (*self.offsets.get(i as usize)?, *self.offsets.get(i as usize + 1)?);
-        std::str::from_utf8(self.text.get(from as usize..to as usize)?).ok()
+        core::str::from_utf8(self.text.get(from as usize..to as usize)?).ok()
     }
     /// The value of a label of series i, "" where it has none of that name.
     pub fn label(&self, i: u32, name: &str) -> &str {
@@ -182,12 +199,12 @@ impl Dictionary {
 }
 
 /// What one evaluation sees.
-pub struct Window {
+pub struct Window<'a> {
     flags: u32,
     generation: u64,
     pub time_ms: i64,
     pub interval_ms: u32,
-    pub inputs: Vec<Input>,
+    pub inputs: &'a [Input],
 }
 
 #[repr(C)]
@@ -197,6 +214,7 @@ struct Span {
 }
 
 /// One input, in the order of the manifest.
+#[derive(Clone, Copy)]
 pub struct Input {
     series: &'static [u32],
     spans: &'static [Span],
@@ -211,18 +229,19 @@ pub struct Input {
     raw: bool,
 }
 
-impl Window {
-    fn read(b: Block) -> Option<Window> {
+impl<'a> Window<'a> {
+    fn read(b: Block, inputs: &'a mut Column<Input>) -> Result<Window<'a>, Error> {
         const RECORD: usize = 80;
+        const MALFORMED: Error = Error::BadInput("malformed window");
         let (n, at, size) = (b.u32(40) as usize, b.u32(44) as usize, b.u16(48) as usize);
         if size < RECORD || n > 64 || at > b.0.len() || n * size > b.0.len() - at {
-            return None;
+            return Err(MALFORMED);
         }
-        let mut inputs = Vec::with_capacity(n);
+        inputs.clear();
         for i in 0..n {
-            inputs.push(Input::read(b, at + i * size)?);
+            inputs.push(Input::read(b, at + i * size).ok_or(MALFORMED)?)?;
         }
-        Some(Window { flags: b.u32(12), generation: b.u64(32), time_ms: b.u64(24) as i64, interval_ms: b.u32(52), inputs })
+        Ok(Window { flags: b.u32(12), generation: b.u64(32), time_ms: b.u64(24) as i64, interval_ms: b.u32(52), inputs })
     }
     /// Tells whether the rule starts afresh.
     pub fn first(&self) -> bool {
@@ -299,11 +318,13 @@ impl Series<'_> {
 /// Takes what a rule has to say.
 #[derive(Default)]
 pub struct Verdicts {
-    records: Vec<Record>,
-    labels: Vec<[u32; 4]>,
-    text: String,
+    records: Column<Record>,
+    labels: Column<[u32; 4]>,
+    text: Column<u8>,
+    full: bool, // something had no room
 }
 
+#[derive(Clone, Copy)]
 #[repr(C)]
 struct Record {
     series: u32,
@@ -337,13 +358,15 @@ impl Verdicts {
     }
     fn add(&mut self, series: u32, verdict: u8, value: f64) -> Detail<'_> {
         let label_start = self.labels.len() as u32;
-        self.records.push(Record {
+        let record = Record {
             series, verdict, value, threshold: f64::NAN, label_start,
             severity: 0, flags: 0, key: 0, label_count: 0, text: 0, text_len: 0,
-        });
+        };
+        self.full |= self.records.push(record).is_err();
         Detail(self)
     }
     fn reset(&mut self) {
+        self.full = false;
         self.records.clear();
         self.labels.clear();
         self.text.clear();
@@ -351,6 +374,9 @@ impl Verdicts {
     /// Completes the block and hands it to the host in parts.
     fn emit(&mut self) -> Result<(), Error> {
         const HEADER: usize = 32;
+        if self.full {
+            return Err(Error::OutOfMemory);
+        }
         let labels = HEADER + self.records.len() * size_of::<Record>();
         let text = labels + self.labels.len() * size_of::<[u32; 4]>();
         let (most, bytes) = unsafe { (host_info(INFO_MAX_ALERTS), host_info(INFO_MAX_EMIT)) };
@@ -376,30 +402,29 @@ impl Verdicts {
 }
 
 impl Detail<'_> {
-    fn last(&mut self) -> &mut Record {
-        self.0.records.last_mut().unwrap()
+    fn change(&mut self, change: impl FnOnce(&mut Record)) {
+        self.0.records.last_mut().map(change); // there is none when there was no room
     }
     /// What the value was compared with.
     pub fn threshold(mut self, t: f64) -> Self {
-        self.last().threshold = t;
+        self.change(|r| r.threshold = t);
         self
     }
     /// Explains the verdict in words.
-    pub fn text(mut self, words: std::fmt::Arguments) -> Self {
+    pub fn text(mut self, words: core::fmt::Arguments) -> Self {
         let at = self.0.text.len();
-        let _ = std::fmt::Write::write_fmt(&mut self.0.text, words); // a String takes everything
+        self.0.full |= core::fmt::Write::write_fmt(&mut self.0.text, words).is_err();
         let n = self.0.text.len() - at;
-        self.last().text = at as u32;
-        self.last().text_len = n as u32;
+        self.change(|r| (r.text, r.text_len) = (at as u32, n as u32));
         self
     }
     /// Adds a label to the identity of the instance.
     pub fn label(mut self, name: &str, value: &str) -> Self {
-        let at = self.0.text.len() as u32;
-        self.0.text.push_str(name);
-        self.0.text.push_str(value);
-        self.0.labels.push([at, name.len() as u32, at + name.len() as u32, value.len() as u32]);
-        self.last().label_count += 1;
+        let (at, n) = (self.0.text.len() as u32, name.len() as u32);
+        self.0.full |= self.0.text.extend(name.as_bytes()).is_err()
+            || self.0.text.extend(value.as_bytes()).is_err()
+            || self.0.labels.push([at, n, at + n, value.len() as u32]).is_err();
+        self.change(|r| r.label_count += 1);
         self
     }
 }
@@ -407,26 +432,20 @@ impl Detail<'_> {
 /// The instance: one rule, and the slots that the host writes.
 #[derive(Default)]
 pub struct Guest<R: Rule> {
-    slots: [Vec<u64>; 4], // eight bytes: blocks are aligned to that
+    slots: [Column<u64>; 4], // eight bytes: blocks are aligned to that
     rule: Option<R>,
     series: Option<Dictionary>,
+    inputs: Column<Input>,
     out: Verdicts,
 }
 
 impl<R: Rule> Guest<R> {
     pub fn buffer(&mut self, slot: usize, size: usize) -> *mut u64 {
-        let words = size / 8 + 1;
-        if slot >= 4 {
-            return std::ptr::null_mut();
+        let grown = self.slots.get_mut(slot).map(|s| (s.resize(s.len().max(size / 8 + 1), 0), s.as_mut_ptr()));
+        match grown {
+            Some((Ok(()), at)) => at,
+            _ => core::ptr::null_mut(),
         }
-        let s = &mut self.slots[slot];
-        if s.len() < words {
-            if s.try_reserve(words - s.len()).is_err() {
-                return std::ptr::null_mut();
-            }
-            s.resize(words, 0);
-        }
-        s.as_mut_ptr()
     }
     pub fn describe(&self) -> i32 {
         unsafe { emit(EMIT_MANIFEST, R::MANIFEST.as_ptr(), R::MANIFEST.len()) }
@@ -451,7 +470,8 @@ impl<R: Rule> Guest<R> {
     pub fn eval(&mut self, block: &'static [u8]) -> Result<(), Error> {
         let rule = self.rule.as_mut().ok_or(Error::Internal("not configured"))?;
         let series = self.series.as_ref().ok_or(Error::BadInput("no series were given"))?;
-        let window = Block::open(block, b"TSW1", 64).and_then(Window::read).ok_or(Error::BadInput("malformed window"))?;
+        let block = Block::open(block, b"TSW1", 64).ok_or(Error::BadInput("malformed window"))?;
+        let window = Window::read(block, &mut self.inputs)?;
         if window.generation != series.generation || window.inputs.len() != R::INPUTS {
             return Err(Error::BadInput("a window over series or inputs that were not given"));
         }
@@ -468,6 +488,7 @@ pub fn status(result: Result<(), Error>) -> i32 {
         Err(Error::NoVerdict) => return 1,
         Err(Error::BadConfig(why)) => (-1, why),
         Err(Error::Internal(why)) => (-2, why),
+        Err(Error::OutOfMemory) => (-4, "no memory left"),
         Err(Error::BadInput(why)) => (-5, why),
     };
     unsafe { fail(code, why.as_ptr(), why.len()) };
@@ -481,10 +502,10 @@ macro_rules! export {
         // A guest has one thread and is called once at a time.
         static mut GUEST: Option<$crate::tocsin::Guest<$rule>> = None;
         fn guest() -> &'static mut $crate::tocsin::Guest<$rule> {
-            unsafe { (*std::ptr::addr_of_mut!(GUEST)).get_or_insert_with(Default::default) }
+            unsafe { (*core::ptr::addr_of_mut!(GUEST)).get_or_insert_with(Default::default) }
         }
         fn block(at: *const u8, n: usize) -> &'static [u8] {
-            unsafe { std::slice::from_raw_parts(at, n) }
+            unsafe { core::slice::from_raw_parts(at, n) }
         }
         #[no_mangle]
         pub extern "C" fn tocsin_abi_v1() {}
