@@ -18,23 +18,20 @@ type Standing struct {
 
 // Explain tells for each alert that fires, and is nobody's shadow, how [Desired] decides. Ordered by fingerprint.
 func Explain(in Input) []Standing {
-	var order []int32
-	for i := range in.Alerts {
-		if a := &in.Alerts[i]; a.State == alert.Firing && !a.Shadow {
-			order = append(order, int32(i))
+	r := New(in)
+	var all []Standing
+	for fp, e := range r.entries {
+		if e.alert.State != alert.Firing || e.alert.Shadow {
+			continue
 		}
-	}
-	slices.SortFunc(order, func(a, b int32) int { return cmp.Compare(in.Alerts[a].Fingerprint, in.Alerts[b].Fingerprint) })
-	tree, gates := compile(in.Root, nil), newGates(in, order)
-	all := make([]Standing, len(order))
-	for n, i := range order {
-		a := &in.Alerts[i]
-		s := Standing{Alert: *a, InhibitedBy: gates.inhibitedBy[a.Fingerprint], SilencedBy: gates.silencedBy(a)}
+		s := Standing{Alert: e.alert, InhibitedBy: r.inhibitedBy(fp), SilencedBy: e.silences}
 		everywhere := true
-		for _, b := range tree.match(a.Labels, nil) {
-			s.Receivers = append(s.Receivers, b.receivers...)
-			if name := b.muteName(in); name != "" {
-				s.MutedBy = append(s.MutedBy, name)
+		for _, b := range e.branches {
+			for _, l := range b.lanes {
+				s.Receivers = append(s.Receivers, l.receiver)
+			}
+			if b.mute != "" {
+				s.MutedBy = append(s.MutedBy, b.mute)
 			} else {
 				everywhere = false
 			}
@@ -46,7 +43,8 @@ func Explain(in Input) []Standing {
 		s.Receivers = slices.Compact(s.Receivers)
 		slices.Sort(s.MutedBy)
 		s.MutedBy = slices.Compact(s.MutedBy)
-		all[n] = s
+		all = append(all, s)
 	}
+	slices.SortFunc(all, func(a, b Standing) int { return cmp.Compare(a.Alert.Fingerprint, b.Alert.Fingerprint) })
 	return all
 }

@@ -78,9 +78,25 @@ func TestInhibitionsNeverHideEachOther(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := route.Desired(route.Input{Alerts: tt.alerts, Root: root, Now: now, Inhibitions: tt.inhibitions})
-			if diff := cmp.Diff(tt.want, withheld(got)); diff != "" {
+			in := route.Input{Alerts: tt.alerts, Root: root, Now: now, Inhibitions: tt.inhibitions}
+			if diff := cmp.Diff(tt.want, withheld(route.Desired(in))); diff != "" {
 				t.Error(diff)
+			}
+			in.Alerts = nil
+			router := route.New(in)
+			for _, a := range tt.alerts { // one after the other, and away again
+				router.Update([]alert.Alert{a}, nil)
+				in.Alerts = append(in.Alerts, a)
+				if diff := cmp.Diff(withheld(route.Desired(in)), withheld(router.Changed())); diff != "" {
+					t.Errorf("after %s%s came: %s", a.Rule, a.Identity, diff)
+				}
+			}
+			for _, a := range tt.alerts[:len(tt.alerts)-1] {
+				router.Update(nil, []alert.Fingerprint{a.Fingerprint})
+				in.Alerts = in.Alerts[1:]
+				if diff := cmp.Diff(withheld(route.Desired(in)), withheld(router.Changed())); diff != "" {
+					t.Errorf("after %s%s went: %s", a.Rule, a.Identity, diff)
+				}
 			}
 		})
 	}

@@ -247,28 +247,30 @@ func TestHeld(t *testing.T) {
 	}
 }
 
+// node draws a tree.
+func node(t *rapid.T, depth int) *route.Node {
+	n := &route.Node{
+		Receivers: rapid.SliceOfN(rapid.SampledFrom([]string{"r1", "r2", "r3"}), 0, 2).Draw(t, "receivers"),
+		GroupBy:   rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c", "alertname", route.All}), 0, 2).Draw(t, "group_by"),
+		Continue:  rapid.Bool().Draw(t, "continue"),
+		Mute:      rapid.SliceOfN(rapid.SampledFrom([]string{"night", "noon"}), 0, 1).Draw(t, "mute"),
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "matchers") {
+		op := rapid.SampledFrom([]string{"=", "!=", "=~", "!~"}).Draw(t, "op")
+		n.Matchers = append(n.Matchers, match(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "name"), op, rapid.SampledFrom([]string{"", "1", "2"}).Draw(t, "value"))...)
+	}
+	if depth > 0 {
+		for range rapid.IntRange(0, 3).Draw(t, "children") {
+			n.Routes = append(n.Routes, node(t, depth-1))
+		}
+	}
+	return n
+}
+
 // TestDesiredProperties draws trees and alerts: each firing or resolved alert reaches a receiver, no group holds one
 // twice, members are ordered, and the order of the alerts does not matter.
 func TestDesiredProperties(t *testing.T) {
 	names, values := []string{"a", "b", "c"}, []string{"", "1", "2"}
-	var node func(t *rapid.T, depth int) *route.Node
-	node = func(t *rapid.T, depth int) *route.Node {
-		n := &route.Node{
-			Receivers: rapid.SliceOfN(rapid.SampledFrom([]string{"r1", "r2", "r3"}), 0, 2).Draw(t, "receivers"),
-			GroupBy:   rapid.SliceOfN(rapid.SampledFrom(append(names, "alertname", route.All)), 0, 2).Draw(t, "group_by"),
-			Continue:  rapid.Bool().Draw(t, "continue"),
-		}
-		for range rapid.IntRange(0, 2).Draw(t, "matchers") {
-			op := rapid.SampledFrom([]string{"=", "!=", "=~", "!~"}).Draw(t, "op")
-			n.Matchers = append(n.Matchers, match(rapid.SampledFrom(names).Draw(t, "name"), op, rapid.SampledFrom(values).Draw(t, "value"))...)
-		}
-		if depth > 0 {
-			for range rapid.IntRange(0, 3).Draw(t, "children") {
-				n.Routes = append(n.Routes, node(t, depth-1))
-			}
-		}
-		return n
-	}
 	rapid.Check(t, func(t *rapid.T) {
 		root := node(t, 3)
 		root.Receivers = append(root.Receivers, "r0")
