@@ -42,6 +42,7 @@ type Store struct {
 		dirty   map[Fingerprint]struct{} // memory differs from what is durable
 		refused error                    // what storage said to the last commit, nil when it accepted
 		since   time.Time                // storage refuses since
+		watches []*Watch
 	}
 }
 
@@ -205,6 +206,7 @@ func (s *Store) set(a Alert) {
 		s.unset(a.Fingerprint)
 	}
 	s.mu.alerts[a.Fingerprint] = a
+	s.note(a.Fingerprint)
 	ofRule := s.mu.rules[a.Rule]
 	if ofRule == nil {
 		ofRule = map[Fingerprint]struct{}{}
@@ -217,6 +219,7 @@ func (s *Store) set(a Alert) {
 func (s *Store) unset(fp Fingerprint) {
 	rule := s.mu.alerts[fp].Rule
 	delete(s.mu.alerts, fp)
+	s.note(fp)
 	delete(s.mu.rules[rule], fp)
 	if len(s.mu.rules[rule]) == 0 {
 		delete(s.mu.rules, rule)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/tocsinhq/tocsin/core/alert"
 	"github.com/tocsinhq/tocsin/sdk/frame"
@@ -388,4 +389,39 @@ func FuzzOpenStore(f *testing.F) {
 			t.Fatalf("what was read cannot be written: %v", err)
 		}
 	})
+}
+
+func TestWatchNamesWhatChanged(t *testing.T) {
+	s := open(t, newDisk())
+	a, b, c := sample("HighErrors", "/a", alert.Firing), sample("HighErrors", "/b", alert.Pending), sample("HighErrors", "/c", alert.Firing)
+	if err := s.Put(a, b); err != nil {
+		t.Fatal(err)
+	}
+	watch := s.Watch()
+	look := func(when string, wantChanged []alert.Alert, wantGone ...alert.Fingerprint) {
+		t.Helper()
+		changed, gone := watch.Take()
+		byFingerprint := cmpopts.SortSlices(func(a, b alert.Alert) bool { return a.Fingerprint < b.Fingerprint })
+		if diff := cmp.Diff(wantChanged, changed, byFingerprint); diff != "" {
+			t.Errorf("%s, changed (-want +got):\n%s", when, diff)
+		}
+		if diff := cmp.Diff(wantGone, gone); diff != "" {
+			t.Errorf("%s, gone (-want +got):\n%s", when, diff)
+		}
+	}
+	look("at first", []alert.Alert{a, b})
+	look("without a change", nil)
+	a.Value = 0.5
+	s.Observe(a)
+	look("after a new value", []alert.Alert{a})
+	a.Revision++
+	if err := errors.Join(s.Put(c), s.Put(a), s.Drop(c.Fingerprint, b.Fingerprint), s.Put(b)); err != nil {
+		t.Fatal(err)
+	}
+	look("after several changes", []alert.Alert{a, b}, c.Fingerprint)
+	a.State = alert.Resolved
+	if err := errors.Join(s.Put(a), s.Forget(a.Fingerprint)); err != nil {
+		t.Fatal(err)
+	}
+	look("after the end", nil, a.Fingerprint)
 }

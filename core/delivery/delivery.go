@@ -98,7 +98,7 @@ type Ledger struct {
 		batch      *batch    // what the writer takes next
 		refused    error     // what storage said last, nil while it accepts
 		refusedAt  time.Time // since when it refuses
-		generation uint64    // of Reconcile
+		generation uint64    // of what should be known: counts Reconcile and Update
 
 		writingSince time.Time // since when the writer is at its present batch, zero while it has none
 	}

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/tocsinhq/tocsin/core/alert"
@@ -33,6 +34,7 @@ type world struct {
 	ledger   *delivery.Ledger
 	services []*oracle
 	names    []string
+	told     []alert.Group // what the ledger was told should be known
 
 	mu     sync.Mutex
 	truth  map[alert.Fingerprint]alert.Member
@@ -308,7 +310,7 @@ func (w *world) open() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.ledger = l
+	w.ledger, w.told = l, nil
 	l.Start()
 	w.reconcile()
 }
@@ -348,9 +350,32 @@ func (w *world) reconcile() {
 			}
 		}
 	}
+	told, all := w.told, w.told == nil || len(w.log)%4 == 0
+	w.told = groups
 	w.mu.Unlock()
-	w.ledger.Reconcile(groups, time.Now())
+	if all {
+		w.ledger.Reconcile(groups, time.Now())
+	} else {
+		w.ledger.Update(differences(told, groups), time.Now())
+	}
 	synctest.Wait()
+}
+
+// differences are the groups that changed; one that is gone has no members.
+func differences(before, after []alert.Group) (changed []alert.Group) {
+	same := func(a, b alert.Group) bool { return a.Receiver == b.Receiver && a.Key == b.Key }
+	for _, g := range before {
+		if !slices.ContainsFunc(after, func(other alert.Group) bool { return same(g, other) }) {
+			g.Members = nil
+			changed = append(changed, g)
+		}
+	}
+	for _, g := range after {
+		if !slices.ContainsFunc(before, func(other alert.Group) bool { return cmp.Equal(g, other) }) {
+			changed = append(changed, g)
+		}
+	}
+	return changed
 }
 
 // settleDown starts the process again should it be dead, as an init system would.

@@ -15,38 +15,75 @@ func (l *Ledger) Reconcile(groups []alert.Group, now time.Time) {
 	l.mu.reconciled = true
 	l.mu.generation++
 	for i := range groups {
-		g := &groups[i]
-		rec := l.mu.records[recordKey{g.Receiver, g.Key}]
-		if rec == nil {
-			rec = newRecord(g, l.receivers[g.Receiver])
-			if rec.receiver == nil {
-				l.options.Logger.Error().Str("receiver", g.Receiver).Str("group", g.Key).
-					Msg("alerts are routed to a receiver that is not configured: nobody is told")
-			}
-			l.mu.records[recordKey{g.Receiver, g.Key}] = rec
-		}
+		rec := l.recordOf(&groups[i])
 		rec.generation = l.mu.generation
-		l.adopt(rec, g, now)
+		l.adopt(rec, &groups[i], now)
 	}
-	elsewhere := whereabouts(groups)
 	for _, rec := range l.mu.records {
 		if rec.generation != l.mu.generation {
 			l.adopt(rec, nil, now)
 		}
+	}
+	elsewhere := l.whereabouts()
+	for _, rec := range l.mu.records {
 		rec.explain(elsewhere)
 	}
 	l.settleListed(groups)
 }
 
-// whereabouts returns which alerts are still wanted somewhere, found out when it is first asked.
-func whereabouts(groups []alert.Group) func(alert.Fingerprint) bool {
+// Update says what is different from what was said before: groups as they should be known from now on, where one
+// without members is not wanted any more. It does the same as a [Ledger.Reconcile] that names everything, which has to
+// come first, at a cost that follows from these groups. They must not be changed afterwards.
+func (l *Ledger) Update(groups []alert.Group, now time.Time) {
+	l.mu.Lock()
+	defer l.unlock()
+	l.mu.generation++
+	named := make([]*record, 0, len(groups))
+	for i := range groups {
+		g := &groups[i]
+		rec := l.mu.records[recordKey{g.Receiver, g.Key}]
+		switch {
+		case len(g.Members) > 0:
+			rec = l.recordOf(g)
+			l.adopt(rec, g, now)
+		case rec != nil:
+			l.adopt(rec, nil, now)
+		default:
+			continue
+		}
+		named = append(named, rec)
+	}
+	elsewhere := l.whereabouts()
+	for _, rec := range named {
+		rec.explain(elsewhere)
+	}
+	l.settleListed(groups)
+}
+
+// recordOf is the record of a group. The mutex is held.
+func (l *Ledger) recordOf(g *alert.Group) *record {
+	key := recordKey{g.Receiver, g.Key}
+	rec := l.mu.records[key]
+	if rec == nil {
+		rec = newRecord(g, l.receivers[g.Receiver])
+		if rec.receiver == nil {
+			l.options.Logger.Error().Str("receiver", g.Receiver).Str("group", g.Key).
+				Msg("alerts are routed to a receiver that is not configured: nobody is told")
+		}
+		l.mu.records[key] = rec
+	}
+	return rec
+}
+
+// whereabouts returns which alerts are wanted somewhere, found out when it is first asked. The mutex is held.
+func (l *Ledger) whereabouts() func(alert.Fingerprint) bool {
 	var found map[alert.Fingerprint]struct{}
 	return func(fp alert.Fingerprint) bool {
 		if found == nil {
 			found = map[alert.Fingerprint]struct{}{}
-			for i := range groups {
-				for j := range groups[i].Members {
-					found[groups[i].Members[j].Alert.Fingerprint] = struct{}{}
+			for _, rec := range l.mu.records {
+				for i := range rec.group.Members { // of one that is not wanted there are none
+					found[rec.group.Members[i].Alert.Fingerprint] = struct{}{}
 				}
 			}
 		}

@@ -222,6 +222,27 @@ func TestTimers(t *testing.T) {
 				"1m0s #1 all alerts resolved: A resolved [no longer routed here]",
 			)
 		},
+		"routed elsewhere, said as a difference": func(b *bench) {
+			a := fire("A")
+			b.reconcile(a)
+			b.until(time.Minute)
+			other, before := group("fake.r", a), group("fake.r")
+			other.Key = "{}/{x=\"y\"}:{}"
+			b.Update([]alert.Group{before, other}, time.Now())
+			b.until(time.Hour)
+			b.sent(
+				"30s #1 first notification: A firing",
+				"1m0s #1 first notification: A firing",
+				"1m0s #1 all alerts resolved: A resolved [no longer routed here]",
+			)
+			other.Members = nil
+			b.Update([]alert.Group{before, other}, time.Now())
+			b.until(2 * time.Hour)
+			b.sent("1h0m0s #1 all alerts resolved: A resolved [rule removed]")
+			if n := b.durable(); n != 0 || len(b.Records()) != 0 {
+				b.Errorf("%d records are left, %+v", n, b.Records())
+			}
+		},
 		"removed before it was due: told to nobody": func(b *bench) {
 			b.reconcile(fire("A"))
 			b.until(10 * time.Second)
