@@ -21,7 +21,7 @@ func (e *Engine) openIntake() {
 	cfg := e.options.Config.Engine
 	e.intake = intake.New(intake.Options{
 		Alerts: e.alerts, ResolveTimeout: cfg.ResolveTimeout, Hold: cfg.ExternalExpiry == "unknown",
-		Record: e.journal.Record, OnChange: e.reroute, Logger: e.logger,
+		Record: e.journal.Record, OnChange: e.alertsChanged, Logger: e.logger,
 	}, time.Now())
 }
 
@@ -50,16 +50,15 @@ func (e *Engine) routingInput(now time.Time) route.Input {
 }
 
 // observeSilences ends the silences that last until what they hid is over, and forgets old ones.
-func (e *Engine) observeSilences(in route.Input) {
-	waits := func(s silence.Silence) bool { return s.UntilResolved && s.At(in.Now) == silence.Active }
-	if slices.ContainsFunc(e.silences.All(), waits) {
-		hiding := map[string]bool{}
-		for _, s := range route.Explain(in) {
-			for _, id := range s.SilencedBy {
-				hiding[id] = true
-			}
+func (e *Engine) observeSilences(router *route.Router, now time.Time) {
+	hiding := map[string]bool{}
+	for _, s := range e.silences.All() {
+		if s.UntilResolved && s.At(now) == silence.Active {
+			hiding[s.ID] = router.Hides(s.ID)
 		}
-		over, err := e.silences.Observe(hiding, in.Now)
+	}
+	if len(hiding) > 0 {
+		over, err := e.silences.Observe(hiding, now)
 		if err != nil {
 			e.logger.Error().Err(err).Msg("end silences that hide nothing any more: they are tried again")
 		}
@@ -67,7 +66,7 @@ func (e *Engine) observeSilences(in route.Input) {
 			e.reroute()
 		}
 	}
-	if err := e.silences.Forget(in.Now); err != nil {
+	if err := e.silences.Forget(now); err != nil {
 		e.logger.Error().Err(err).Msg("forget old silences: they are tried again")
 	}
 }

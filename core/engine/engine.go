@@ -81,7 +81,8 @@ type Engine struct {
 	sources     []scrape.Source
 	definitions []rule.Definition
 
-	changed  chan struct{} // alerts changed: routes have to be computed again
+	changed  chan struct{} // routes have to be computed: those of alerts that changed, or
+	anew     atomic.Bool   // those of all alerts
 	routing  sync.WaitGroup
 	listener net.Listener
 	tls      *tls.Config // of the listener; nil: plain HTTP

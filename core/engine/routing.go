@@ -7,20 +7,26 @@ import (
 	"github.com/tocsinhq/tocsin/core/route"
 )
 
-// reroute asks for the routes to be computed again. Rules call it after a whole round, so that an alert which inhibits
-// another of the same round is already there.
-func (e *Engine) reroute() {
+// alertsChanged asks for the routes of the alerts that changed. Rules call it after a whole round, so that an alert which
+// inhibits another of the same round is already there.
+func (e *Engine) alertsChanged() {
 	select {
 	case e.changed <- struct{}{}:
 	default: // asked for already
 	}
 }
 
+// reroute asks for the routes of all alerts to be computed again, after a change of anything else that decides.
+func (e *Engine) reroute() {
+	e.anew.Store(true)
+	e.alertsChanged()
+}
+
 // routeChanges computes what every receiver should know whenever that may have changed: when alerts changed, and when a
 // silence or a schedule begins or ends.
 func (e *Engine) routeChanges() {
-	e.reroute() // what was firing before the start
-	var valid span
+	e.alertsChanged() // what was firing before the start
+	d := decider{input: e.routingInput, watch: e.alerts.Watch()}
 	nap := time.NewTimer(longestNap)
 	defer nap.Stop()
 	for {
@@ -30,18 +36,42 @@ func (e *Engine) routeChanges() {
 				return
 			}
 		case <-nap.C:
-			if now := time.Now(); valid.holds(now) {
-				nap.Reset(valid.nap(now))
+			if now := time.Now(); d.valid.holds(now) {
+				nap.Reset(d.valid.nap(now))
 				continue
 			}
 		}
 		now := time.Now()
-		in := e.routingInput(now)
-		e.ledger.Reconcile(route.Desired(in), now)
-		e.observeSilences(in)
-		valid = span{from: now.Round(0), until: route.Next(in)}
-		nap.Reset(valid.nap(now))
+		if groups, all := d.decide(now, e.anew.Swap(false)); all {
+			e.ledger.Reconcile(groups, now)
+		} else {
+			e.ledger.Update(groups, now)
+		}
+		e.observeSilences(d.router, now)
+		nap.Reset(d.valid.nap(now))
 	}
+}
+
+// decider decides what every receiver should know: everything at first, and where something else than alerts changed;
+// from then on what changed.
+type decider struct {
+	input func(now time.Time) route.Input // all that decides at that time
+	watch *alert.Watch
+
+	router *route.Router
+	valid  span // of the router
+}
+
+// decide returns the groups that changed, or all of them. Where anew is true it decides everything again.
+func (d *decider) decide(now time.Time, anew bool) (groups []alert.Group, all bool) {
+	changed, gone := d.watch.Take() // before the input, which has all of these, or newer ones
+	if all = d.router == nil || anew || !d.valid.holds(now); all {
+		in := d.input(now)
+		d.router, d.valid = route.New(in), span{from: now.Round(0), until: route.Next(in)}
+	} else {
+		d.router.Update(changed, gone)
+	}
+	return d.router.Changed(), all
 }
 
 // span is the time for which a decision holds as long as alerts do not change, by the clock on the wall, which silences

@@ -41,7 +41,7 @@ func (e *Engine) openRules(ctx context.Context) (err error) {
 		e.definitions = append(e.definitions, definition)
 	}
 	e.rules = rule.New(rule.Options{
-		Alerts: e.alerts, Record: e.journal.Record, OnChange: e.reroute, Logger: e.logger, Workers: e.options.World.Workers,
+		Alerts: e.alerts, Record: e.journal.Record, OnChange: e.alertsChanged, Logger: e.logger, Workers: e.options.World.Workers,
 		OnEvaluate: e.metrics.evaluated,
 	})
 	return nil
