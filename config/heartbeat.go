@@ -19,7 +19,6 @@ func (l *loader) heartbeats() (all []Heartbeat) {
 		if !l.isFirst(block, block.Labels[0]) {
 			continue
 		}
-		l.unsupported("heartbeat", block.TypeRange)
 		all = append(all, l.heartbeat(block))
 	}
 	return all

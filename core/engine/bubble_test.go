@@ -42,6 +42,8 @@ type bubble struct {
 	state  *state.MemoryStore
 	start  time.Time
 
+	prepare func(*Engine) // nil, or for each engine before it starts
+
 	mu struct {
 		sync.Mutex
 		pages     map[string]map[string]float64 // by target: series in PromQL, value
@@ -54,11 +56,17 @@ type bubble struct {
 // inBubble runs a story over a configuration. The clock stands at 2000-01-01 00:00:00 UTC, a Saturday.
 func inBubble(t *testing.T, configuration string, story func(b *bubble)) {
 	t.Helper()
+	inBubbleWith(t, configuration, nil, story)
+}
+
+// inBubbleWith is inBubble with engines that are prepared before they start.
+func inBubbleWith(t *testing.T, configuration string, prepare func(*Engine), story func(b *bubble)) {
+	t.Helper()
 	if _, err := guests(); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		b := &bubble{T: t, state: state.Memory(), start: time.Now()}
+		b := &bubble{T: t, state: state.Memory(), start: time.Now(), prepare: prepare}
 		b.mu.pages = map[string]map[string]float64{}
 		b.run(configuration)
 		defer b.stop()
@@ -127,6 +135,9 @@ func (b *bubble) run(configuration string) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	if b.prepare != nil {
+		b.prepare(b.engine)
+	}
 	if err := b.engine.Start(b.Context()); err != nil {
 		b.Fatal(err)
 	}
@@ -194,6 +205,7 @@ func (b *bubble) Collect(_ context.Context, t source.Target) (source.Collection,
 // sending is one notification.
 type sending struct {
 	at   time.Duration
+	ref  string
 	what string
 }
 
@@ -219,7 +231,7 @@ func (r receiver) Send(_ context.Context, n notifier.Notification) (notifier.Res
 	if answer, set := r.b.mu.answers[r.ref]; set && answer.Outcome != notifier.Delivered {
 		return answer, nil
 	}
-	r.b.mu.sent = append(r.b.mu.sent, sending{time.Since(r.b.start).Truncate(time.Second), what})
+	r.b.mu.sent = append(r.b.mu.sent, sending{time.Since(r.b.start).Truncate(time.Second), r.ref, what})
 	return notifier.Result{Outcome: notifier.Delivered}, nil
 }
 

@@ -121,6 +121,9 @@ func (m *metrics) configured(cfg *config.Config) {
 			c.WithLabelValues(r.Range.File) // what never happened is 0, not absent
 		}
 	}
+	for _, h := range cfg.Heartbeats {
+		groups[heartbeatRules+h.Name] = h.Range.File
+	}
 	m.groups.Store(&groups)
 }
 

@@ -8,6 +8,7 @@ import (
 // routing turns what is configured about routing into what core/route decides by; alerts and time are left open.
 func routing(cfg *config.Config) route.Input {
 	in := route.Input{Root: routeTree(cfg.Route), Schedules: map[string]route.Schedule{}}
+	in.Root.Routes = append(heartbeatRoutes(cfg), in.Root.Routes...)
 	for _, s := range cfg.Silences {
 		in.Silences = append(in.Silences, route.Silence{ID: s.Name, Matchers: s.Matchers, StartsAt: s.From, EndsAt: s.Until})
 	}

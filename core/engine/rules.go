@@ -44,6 +44,7 @@ func (e *Engine) openRules(ctx context.Context) (err error) {
 		Alerts: e.alerts, Record: e.journal.Record, OnChange: e.alertsChanged, Logger: e.logger, Workers: e.options.World.Workers,
 		OnEvaluate: e.metrics.evaluated,
 	})
+	e.definitions = append(e.definitions, e.heartbeats(cfg)...)
 	return nil
 }
 

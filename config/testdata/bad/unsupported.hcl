@@ -17,7 +17,3 @@ route {
     }
   }
 }
-heartbeat "watchdog" {
-  every = "1m"
-  to    = [notifier.webhook.x]
-}

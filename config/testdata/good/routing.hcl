@@ -55,3 +55,8 @@ override "Down" {
   match = ["endpoint=~'/critical/.*'"]
   params { above = 0.02 }
 }
+
+heartbeat "watchdog" {
+  every = "1m"
+  to    = [notifier.webhook.x]
+}
