@@ -193,7 +193,7 @@ func TestRoutingBlocks(t *testing.T) {
 			{Name: "nightly_backup", Weekdays: []WeekdayRange{{time.Monday, time.Friday}}, Times: []TimeRange{{120, 210}}, Location: rome},
 			{Name: "weekend", Weekdays: []WeekdayRange{{time.Saturday, time.Saturday}, {time.Sunday, time.Sunday}}, Location: time.UTC},
 		},
-		Heartbeats: []Heartbeat{{Name: "watchdog", Every: time.Minute, To: []string{"webhook.x"}}},
+		Heartbeats: []Heartbeat{{Name: "watchdog", Every: time.Minute, To: []string{"webhook.ops"}}},
 	}
 	got := &Config{
 		Silences: cfg.Silences, Inhibits: cfg.Inhibits, Schedules: cfg.Schedules, Heartbeats: cfg.Heartbeats, Overrides: cfg.Overrides,

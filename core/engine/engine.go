@@ -266,7 +266,6 @@ func (e *Engine) Alerts() []alert.Alert { return e.alerts.All() }
 // Start begins to collect, to judge and to send. The engine then runs until [Engine.Stop].
 func (e *Engine) Start(context.Context) error {
 	e.record(alert.CauseStarted, "tocsin "+e.options.Version)
-	e.routing.Go(e.routeChanges)
 	e.ledger.Start()
 	e.opened.push("delivery", e.ledger.Stop)
 	e.opened.push("routing", func(context.Context) error {
@@ -279,6 +278,7 @@ func (e *Engine) Start(context.Context) error {
 		return err
 	}
 	e.opened.push("rules", e.rules.Stop)
+	e.routing.Go(e.routeChanges) // now that the alerts of rules that are no more have ended
 	if err := e.scrape.Start(e.sources); err != nil {
 		return err
 	}

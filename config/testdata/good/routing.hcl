@@ -58,5 +58,5 @@ override "Down" {
 
 heartbeat "watchdog" {
   every = "1m"
-  to    = [notifier.webhook.x]
+  to    = [notifier.webhook.ops]
 }
