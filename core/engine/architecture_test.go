@@ -32,6 +32,7 @@ var ours = []struct {
 	{"core/wasm", []string{"sdk/frame", "sdk/schema", "sdk/rule/abi", "core/wasm"}, "it runs guests and does not know what a rule is good for"},
 	{"core/rule", []string{"sdk/frame", "sdk/rule/abi", "core/alert"}, "it judges verdicts and knows neither windows nor WebAssembly"},
 	{"core/route", []string{"sdk/frame", "core/alert"}, "pure decisions over alerts"},
+	{"core/capture", []string{"sdk/frame", "sdk/source"}, "it keeps what targets answered and does not know who asked them"},
 	{"core/delivery", []string{"sdk/frame", "sdk/notifier", "core/alert"}, "the ledger knows groups of alerts and receivers, not how they came about"},
 	{"core/discovery", []string{"sdk/schema", "sdk/source"}, "it finds targets and does not know who collects"},
 	{"core/intake", []string{"sdk/frame", "core/alert"}, "it owns the alerts that others raise, as core/rule owns those of rules"},

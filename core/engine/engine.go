@@ -24,6 +24,7 @@ import (
 
 	"github.com/tocsinhq/tocsin/config"
 	"github.com/tocsinhq/tocsin/core/alert"
+	"github.com/tocsinhq/tocsin/core/capture"
 	"github.com/tocsinhq/tocsin/core/delivery"
 	"github.com/tocsinhq/tocsin/core/intake"
 	"github.com/tocsinhq/tocsin/core/journal"
@@ -48,6 +49,9 @@ type Options struct {
 	CacheDir   string // of compiled rule modules, trusted as much as the binary; "": below data_dir
 
 	World World // what the engine touches outside of itself; zero: the real world
+
+	// Capture takes what all targets answer and what discoveries find. It is not closed; nil: nothing is captured.
+	Capture *capture.Recorder
 
 	// OnCollect hears of every collection, and OnDecision of every line of the journal. They must not block.
 	OnCollect  func(scrape.Observation)

@@ -12,23 +12,28 @@ import (
 )
 
 // collector serves a source block: the world's, or a plugin process.
-func (e *Engine) collector(ctx context.Context, s config.Source) (scrape.Collector, error) {
+func (e *Engine) collector(ctx context.Context, s config.Source) (c scrape.Collector, err error) {
 	if e.options.World.Collector != nil {
-		return e.options.World.Collector(s)
+		c, err = e.options.World.Collector(s)
+	} else {
+		c, err = e.plugins.Source(ctx, s.Kind, s.Name, s.Settings, e.programs.env("source", s.Kind), s.Secrets...)
 	}
-	return e.plugins.Source(ctx, s.Kind, s.Name, s.Settings, e.programs.env("source", s.Kind), s.Secrets...)
+	return e.tapped(s, c), err
 }
 
-// discoveries are what finds targets for a source.
+// discoveries are what finds targets for a source: the world's, or what its blocks say.
 func (e *Engine) discoveries(s config.Source) (all []scrape.Discovery, err error) {
-	for _, d := range s.Discoveries {
+	if e.options.World.Discoveries != nil {
+		return e.options.World.Discoveries(s), nil
+	}
+	for i, d := range s.Discoveries {
 		found, err := discovery.New(discovery.Options{
 			Kind: d.Kind, Settings: d.Settings, Dir: d.Dir, Logger: e.logger.With().Str("source", sourceName(s)).Logger(),
 		})
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, found)
+		all = append(all, e.tappedDiscovery(s, i, found))
 	}
 	return all, nil
 }

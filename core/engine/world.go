@@ -16,6 +16,9 @@ type World struct {
 	// Collector serves a source block; nil: a plugin process.
 	Collector func(config.Source) (scrape.Collector, error)
 
+	// Discoveries find targets for a source block; nil: what its discover blocks say.
+	Discoveries func(config.Source) []scrape.Discovery
+
 	// Sender serves a notifier block; nil: a plugin process.
 	Sender func(config.Notifier) (delivery.Sender, error)
 

@@ -24,6 +24,7 @@ import (
 // play is one test as it is performed. Only run and what it starts are inside of the bubble.
 type play struct {
 	test     *config.Test
+	targets  Targets          // nil: those of the test
 	versions []*config.Config // of the configuration: at first, and after each reload
 	modules  *wasm.Host
 	duration time.Duration
@@ -37,6 +38,7 @@ type play struct {
 
 	mu     sync.Mutex
 	events []Event // guarded by mu
+	told   []Told  // guarded by mu; only kept where targets are not those of the test
 }
 
 // life is one engine, from its start to its end.
@@ -134,17 +136,21 @@ func (p *play) ordered() []config.TestFault {
 // start starts an engine on what the disk holds.
 func (p *play) start(cfg *config.Config) error {
 	l := &life{play: p}
-	samples := newWritten(p.test, cfg)
+	targets := p.targets
+	if targets == nil {
+		targets = newWritten(p.test, cfg)
+	}
 	services := newServices(l)
 	ctx := context.Background() // one of the bubble: whoever waits for another waits outside of it
 	e, err := engine.New(ctx, engine.Options{
 		Config: p.silenced(cfg), Logger: zerolog.Nop(), OnDecision: l.decided,
 		World: engine.World{
 			Collector: func(s config.Source) (scrape.Collector, error) {
-				return &collector{play: p, source: s.Kind + "." + s.Name, samples: samples}, nil
+				return &collector{play: p, source: s.Kind + "." + s.Name, targets: targets}, nil
 			},
-			Sender: func(n config.Notifier) (delivery.Sender, error) { return services.open(ctx, n) },
-			State:  p.disk, Modules: p.modules, Offline: true, Seed: p.test.Seed, Workers: 1, OnTemplate: p.branches.watch,
+			Discoveries: targets.Discoveries,
+			Sender:      func(n config.Notifier) (delivery.Sender, error) { return services.open(ctx, n) },
+			State:       p.disk, Modules: p.modules, Offline: true, Seed: p.test.Seed, Workers: 1, OnTemplate: p.branches.watch,
 		},
 	})
 	if err != nil {

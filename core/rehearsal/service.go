@@ -48,24 +48,34 @@ func (s *services) open(ctx context.Context, block config.Notifier) (delivery.Se
 			}
 		}
 	}
-	return local{n}, err
+	return &local{to: n, notifier: block.Ref(), life: s.life}, err
 }
 
 // local calls a notifier of this process.
-type local struct{ to notifier.Notifier }
+type local struct {
+	to       notifier.Notifier
+	notifier string // its reference
+	life     *life
+}
 
 // answerMargin is how much earlier than the ledger a plugin gives up, so that it can say so, as core/pluginhost has it.
 const answerMargin = 500 * time.Millisecond
 
 // Send implements [delivery.Sender].
-func (l local) Send(ctx context.Context, n notifier.Notification) (notifier.Result, error) {
+func (l *local) Send(ctx context.Context, n notifier.Notification) (notifier.Result, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		margin := min(answerMargin, time.Until(deadline)/10)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-margin))
 		defer cancel()
 	}
-	return notifier.Local(ctx, l.to, n)
+	result, err := notifier.Local(ctx, l.to, n)
+	if p := l.life.play; p.targets != nil && err == nil && result.Outcome == notifier.Delivered {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.told = append(p.told, Told{At: time.Now(), Notifier: l.notifier, Notification: n})
+	}
+	return result, err
 }
 
 // foreign stands in for a notifier plugin that is not built in.

@@ -11,22 +11,27 @@ import (
 	"github.com/prometheus/prometheus/model/value"
 
 	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/core/scrape"
 	"github.com/tocsinhq/tocsin/sdk/frame"
 	"github.com/tocsinhq/tocsin/sdk/source"
 )
 
-// Samples are what targets expose, whoever plays them: the series of a test here, recorded ones elsewhere.
-type Samples interface {
-	// At returns what a target exposes at that time. The layout is the same as before for as long as the columns are.
-	// An error is a collection that failed.
-	At(source, target string, at time.Time) (frame.Frame, error)
+// Targets are what is collected from, whoever plays them: the series of a test here, a capture elsewhere. They are asked
+// from several goroutines.
+type Targets interface {
+	// Answer is what a target of a source answers when it is asked at that time, and how long it takes to. The layout is
+	// the same as before for as long as the columns are. An error is a collection that failed.
+	Answer(source, target string, at time.Time) (source.Collection, time.Duration, error)
+
+	// Discoveries find the targets of a source that are not in its block.
+	Discoveries(config.Source) []scrape.Discovery
 }
 
-// collector serves the samples of one source to the engine, with the faults of the test.
+// collector collects from the targets of one source, with the faults of the test.
 type collector struct {
 	play    *play
 	source  string
-	samples Samples
+	targets Targets
 }
 
 var errRefused = errors.New("connection refused (the test says so)")
@@ -43,8 +48,26 @@ func (c *collector) Collect(ctx context.Context, t source.Target) (source.Collec
 	case config.KindGone:
 		return source.Collection{Frame: frame.Frame{Layout: nobody}}, nil
 	}
-	f, err := c.samples.At(c.source, t.Address, now)
-	return source.Collection{Frame: f}, err
+	answer, took, err := c.targets.Answer(c.source, t.Address, now)
+	if took > 0 {
+		wait := time.NewTimer(took)
+		defer wait.Stop()
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			return source.Collection{}, context.Cause(ctx)
+		}
+	}
+	return answer, err
+}
+
+// found are targets that were found at once.
+type found []source.Found
+
+// Run implements [scrape.Discovery].
+func (f found) Run(ctx context.Context, announce func([]source.Group)) {
+	announce([]source.Group{{Targets: f}})
+	<-ctx.Done()
 }
 
 // nobody is the layout of a page without series.
@@ -53,7 +76,8 @@ var nobody = &frame.Layout{}
 // written are the series of a test. Targets of which it says nothing expose nothing.
 type written struct {
 	start   time.Time
-	targets map[string]*page
+	targets map[string]*page // by source and address
+	found   map[string]found // by source: targets that are not in its block
 }
 
 // page is what one target exposes.
@@ -73,7 +97,7 @@ type exposed struct {
 }
 
 func newWritten(test *config.Test, cfg *config.Config) *written {
-	w := &written{start: test.Start, targets: map[string]*page{}}
+	w := &written{start: test.Start, targets: map[string]*page{}, found: map[string]found{}}
 	for i := range test.Series {
 		s := &test.Series[i]
 		src := sourceOf(cfg, s.Source)
@@ -84,11 +108,15 @@ func newWritten(test *config.Test, cfg *config.Config) *written {
 		if interval == 0 {
 			interval = src.Interval
 		}
-		key := pageKey(s.Source, targetOf(s, src))
+		target := targetOf(s, src)
+		key := pageKey(s.Source, target)
 		p := w.targets[key]
 		if p == nil {
 			p = &page{}
 			w.targets[key] = p
+			if !slices.Contains(src.Targets, target) {
+				w.found[s.Source] = append(w.found[s.Source], source.Found{Address: target})
+			}
 		}
 		for _, samples := range s.Samples {
 			p.series = append(p.series, exposed{Series: seriesOf(samples.Labels), interval: interval, values: samples.Values})
@@ -99,12 +127,16 @@ func newWritten(test *config.Test, cfg *config.Config) *written {
 
 func pageKey(source, target string) string { return source + "\x00" + target }
 
-// targetOf is the target that a series block speaks of: the first of the source if it does not say.
+// targetOf is the target that a series block speaks of: the first of the source if it does not say, and one by the name
+// of the source if that finds its targets elsewhere.
 func targetOf(s *config.TestSeries, src *config.Source) string {
-	if s.Target == "" && len(src.Targets) > 0 {
+	switch {
+	case s.Target != "":
+		return s.Target
+	case len(src.Targets) > 0:
 		return src.Targets[0]
 	}
-	return s.Target
+	return src.Name
 }
 
 func sourceOf(cfg *config.Config, name string) *config.Source {
@@ -132,13 +164,25 @@ func seriesOf(ls labels.Labels) frame.Series {
 	return s
 }
 
-// At implements [Samples]: of each series the last sample that was written for then or before.
-func (w *written) At(source, target string, at time.Time) (frame.Frame, error) {
-	p := w.targets[pageKey(source, target)]
-	if p == nil {
-		return frame.Frame{Layout: nobody}, nil
+// Discoveries implements [Targets]: what a test speaks of has been found.
+func (w *written) Discoveries(s config.Source) []scrape.Discovery {
+	if len(s.Discoveries) == 0 {
+		return nil
 	}
-	since := at.Sub(w.start)
+	return []scrape.Discovery{w.found[s.Kind+"."+s.Name]}
+}
+
+// Answer implements [Targets]: of each series the last sample that was written for then or before.
+func (w *written) Answer(from, target string, at time.Time) (source.Collection, time.Duration, error) {
+	p := w.targets[pageKey(from, target)]
+	if p == nil {
+		return source.Collection{Frame: frame.Frame{Layout: nobody}}, 0, nil
+	}
+	return source.Collection{Frame: p.at(at.Sub(w.start))}, 0, nil
+}
+
+// at is the page at a time since the start.
+func (p *page) at(since time.Duration) frame.Frame {
 	p.next = p.next[:0]
 	values := p.values[:0]
 	for i := range p.series {
@@ -156,7 +200,7 @@ func (w *written) At(source, target string, at time.Time) (frame.Frame, error) {
 			p.layout.Series = append(p.layout.Series, p.series[i].Series)
 		}
 	}
-	return frame.Frame{Layout: p.layout, Values: values}, nil
+	return frame.Frame{Layout: p.layout, Values: values}
 }
 
 // end is how long after the start the last sample is exposed.
