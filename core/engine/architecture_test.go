@@ -44,6 +44,7 @@ var ours = []struct {
 	{"core/api", []string{"sdk/frame", "core/alert", "core/silence"}, "it shows what they hold, and hands changes on through funcs"},
 	{"core/access", nil, "it knows who may do what, and nothing of what is done"},
 	{"core/engine", []string{""}, "the composition root"},
+	{"core/replay", []string{""}, "it plays a capture to the whole engine"},
 	{"core/rehearsal", []string{""}, "it plays the surroundings of the whole engine"},
 	{"core/demo", []string{""}, "it plays the whole product"},
 	{"core/cmd", []string{""}, "the binary"},

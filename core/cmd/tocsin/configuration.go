@@ -22,16 +22,18 @@ func load(cmd *cli.Command) (*config.Config, error) {
 	if cmd.Args().Len() == 0 {
 		return nil, fmt.Errorf("which configuration? Usage: tocsin %s PATH…", cmd.Name)
 	}
+	return loadPaths(cmd, cmd.Args().Slice())
+}
+
+// loadPaths loads the configuration at paths, as load does.
+func loadPaths(cmd *cli.Command, paths []string) (*config.Config, error) {
 	vars, err := variables(cmd)
 	if err != nil {
 		return nil, err
 	}
-	cfg, diags := config.Load(cmd.Args().Slice(), config.Options{Vars: vars, Env: os.LookupEnv, Catalog: engine.Catalog})
-	if err := diags.Write(os.Stderr, wantsColor(os.Stderr), 100); err != nil {
+	cfg, diags := config.Load(paths, config.Options{Vars: vars, Env: os.LookupEnv, Catalog: engine.Catalog})
+	if err := complain(diags); err != nil {
 		return nil, err
-	}
-	if diags.HasErrors() {
-		return nil, errReported
 	}
 	return cfg, nil
 }

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -30,12 +31,15 @@ func run() int {
 		DisableSliceFlagSeparator: true, // -var a=b,c is one value
 		ExitErrHandler:            func(context.Context, *cli.Command, error) {},
 		Commands: []*cli.Command{
-			runCommand(), checkCommand(), fmtCommand(), demoCommand(), testCommand(), ruleCommand(), versionCommand(), pluginServeCommand(),
+			runCommand(), checkCommand(), fmtCommand(), demoCommand(), testCommand(), replayCommand(), ruleCommand(), versionCommand(), pluginServeCommand(),
 		},
 	}
 	if err := root.Run(context.Background(), os.Args); err != nil {
 		if message := err.Error(); message != "" {
 			fmt.Fprintln(os.Stderr, "tocsin:", message)
+		}
+		if coder, ok := errors.AsType[cli.ExitCoder](err); ok {
+			return coder.ExitCode()
 		}
 		return 1
 	}

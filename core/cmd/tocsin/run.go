@@ -24,12 +24,12 @@ func runCommand() *cli.Command {
 		Description: "Each PATH is a file or a directory of *.hcl files; together they are one configuration.\n" +
 			"SIGTERM or SIGINT stops it in good order, a second one at once.\n\n" +
 			"Example:\n  tocsin run examples/quickstart -var gateway=10.0.0.11:9113",
-		Flags:  append(logFlags("info"), varFlag()),
+		Flags:  append(logFlags("info"), varFlag(), captureFlag()),
 		Action: runEngine,
 	}
 }
 
-func runEngine(ctx context.Context, cmd *cli.Command) error {
+func runEngine(ctx context.Context, cmd *cli.Command) (err error) {
 	logger, err := newLogger(cmd, os.Stderr)
 	if err != nil {
 		return err
@@ -38,10 +38,17 @@ func runEngine(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	record, err := openRecording(cmd.String("capture"), logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, record.close()) }()
 	ctx, stopped := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stopped()
 
-	e, err := engine.New(ctx, engine.Options{Config: cfg, Logger: logger, Executable: executable, Version: version, CacheDir: cacheDir})
+	e, err := engine.New(ctx, engine.Options{
+		Config: cfg, Logger: logger, Executable: executable, Version: version, CacheDir: cacheDir, Capture: record.Recorder,
+	})
 	if err != nil {
 		return err
 	}
