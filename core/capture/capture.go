@@ -20,13 +20,14 @@ type Target struct {
 	Interval time.Duration // between collections; 0: not known
 }
 
-// Record is one thing of a capture. Exactly one of Answer, Found and Lost is set, or none: then an engine began to
+// Record is one thing of a capture. Exactly one of Answer, Found, Lost and End is set, or none: then an engine began to
 // write, and knows nothing of what was before.
 type Record struct {
 	Time   time.Time // when it was asked for, to the millisecond; of a loss: when it ended
 	Answer *Answer
 	Found  *Found
-	Lost   int // answers before this one that are not in the capture
+	Lost   int  // answers before this one that are not in the capture
+	End    bool // the engine stopped in good order: until now it would have asked
 }
 
 // Answer is what came of one collection.
@@ -76,6 +77,7 @@ const (
 	kindFailure = 4
 	kindLost    = 5
 	kindFound   = 6
+	kindEnd     = 7
 )
 
 // Bits that say what an answer has beside its values.

@@ -116,6 +116,7 @@ func story() []capture.Record {
 		{Time: noon.Add(16 * time.Second), Lost: 3},
 		at(30, capture.Answer{Target: gateway, Frame: row(two, 1, 2, 3, 4)}),
 		at(45, capture.Answer{Target: gateway, Frame: times}),
+		{Time: noon.Add(50 * time.Second), End: true},
 	}
 }
 
@@ -129,6 +130,8 @@ func write(t testing.TB, w *capture.Writer, records []capture.Record) {
 			put(t, w.Found(r.Time, *r.Found))
 		case r.Lost > 0:
 			put(t, w.Lost(r.Time, r.Lost))
+		case r.End:
+			put(t, w.End(r.Time))
 		}
 	}
 }

@@ -105,6 +105,8 @@ func (r *Reader) record() (record Record, whole bool, err error) {
 	switch kind {
 	case kindAnswer, kindFailure:
 		record.Answer, err = r.answer(kind)
+	case kindEnd:
+		record.End = true
 	case kindLost:
 		record.Lost = d.count(math.MaxInt32)
 	case kindFound:

@@ -129,6 +129,7 @@ func (r *Recorder) run() {
 			r.check(r.write(record))
 		}
 		if closed {
+			r.check(r.file.End(time.Now()))
 			r.err = r.file.Close()
 			r.dropped = r.file.Dropped()
 			return

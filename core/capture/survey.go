@@ -80,10 +80,16 @@ func (o *Overview) add(record Record, holdings map[[2]string]*Holding) {
 		if o.From.IsZero() || record.Time.Before(o.From) {
 			o.From = record.Time
 		}
+	case record.End:
+		o.To = record.Time
 	case record.Found != nil:
 		o.Found = append(o.Found, record)
 	case record.Lost > 0:
-		o.Gaps = append(o.Gaps, Gap{From: cmp.Or(o.To, record.Time), To: record.Time, Lost: record.Lost})
+		gap := Gap{From: o.To, To: record.Time, Lost: record.Lost}
+		if gap.From.IsZero() || gap.From.After(gap.To) {
+			gap.From = gap.To
+		}
+		o.Gaps = append(o.Gaps, gap)
 	case record.Time.After(o.To) && !o.To.IsZero(): // an engine began to write
 		o.Gaps = append(o.Gaps, Gap{From: o.To, To: record.Time})
 	}

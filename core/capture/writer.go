@@ -197,6 +197,12 @@ func (w *Writer) Lost(at time.Time, answers int) error {
 	return w.full()
 }
 
+// End adds that nobody asks any more.
+func (w *Writer) End(at time.Time) error {
+	w.record(kindEnd, at)
+	return w.full()
+}
+
 // target is what is known of a target, which is introduced the first time.
 func (w *Writer) target(at time.Time, id Target) *written {
 	w.begin(at)

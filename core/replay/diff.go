@@ -28,8 +28,8 @@ type Change struct {
 // near is how far a page may have moved and still be the same page.
 const near = time.Hour
 
-// slack is by how much times may differ and still count as the same.
-const slack = time.Second
+// slack is by how much times may differ and still count as the same: they are shown in seconds.
+const slack = time.Second / 2
 
 // Compare tells how the pages of the new configuration differ from those of the old one. Pages are the same if they go
 // to the same receiver for the same group with the same status and reason, and each is the nearest of those that are left.

@@ -18,7 +18,7 @@ import (
 
 // Options of a replay.
 type Options struct {
-	Capture  string // a file
+	Capture  string    // a file
 	From, To time.Time // zero: of the capture
 	Director *rehearsal.Director
 }

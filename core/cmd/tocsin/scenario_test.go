@@ -229,10 +229,11 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// start runs `tocsin run` on the configuration in dir. It is killed at the end of the test.
-func start(t *testing.T, dir string) *process {
+// start runs `tocsin run` on the configuration in dir, with further arguments. It is killed at the end of the test.
+func start(t *testing.T, dir string, more ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command("tocsin", "run", dir, "-log-format", "json", "-log-level", "debug"), log: &lockedBuffer{}} //nolint:noctx // killed by the cleanup, the context of the test ends before it
+	args := append([]string{"run", dir, "-log-format", "json", "-log-level", "debug"}, more...)
+	p := &process{Cmd: exec.Command("tocsin", args...), log: &lockedBuffer{}} //nolint:noctx // killed by the cleanup, the context of the test ends before it
 	p.Env = append(os.Environ(), "ROUTING_KEY=0123456789abcdef0123456789abcdef")
 	p.Stderr, p.Stdout = p.log, io.Discard
 	if err := p.Start(); err != nil {
