@@ -19,28 +19,29 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
-// languages are the ways in which the rule "hot" is written, and how each is built, as its README says.
+// languages are the ways in which the rule "hot" is written, and how each is built in its folder, as its README says.
 var languages = []struct {
 	name  string
-	build func(t *testing.T, out string)
+	file  string // that holds the rule; the others of the folder are for every rule
+	build func(t *testing.T, dir, out string)
 }{
-	{"go", func(t *testing.T, out string) {
+	{"go", "rule.go", func(t *testing.T, dir, out string) {
 		tool(t, "go")
-		if err := pack.Build(t.Context(), "rule-go", out); err != nil {
+		if err := pack.Build(t.Context(), dir, out); err != nil {
 			t.Fatal(err)
 		}
 	}},
-	{"rust", func(t *testing.T, out string) {
-		command(t, "rule-rust", rustc(t), "--edition", "2021", "--target", rustTarget, "--crate-type", "cdylib",
+	{"rust", "hot.rs", func(t *testing.T, dir, out string) {
+		command(t, dir, rustc(t), "--edition", "2021", "--target", rustTarget, "--crate-type", "cdylib",
 			"-O", "-C", "panic=abort", "-C", "lto", "-C", "strip=symbols", "-D", "warnings", "-o", out, "hot.rs")
 	}},
-	{"c", func(t *testing.T, out string) {
+	{"c", "hot.c", func(t *testing.T, dir, out string) {
 		tool(t, "wasm-ld")
-		command(t, "rule-c", tool(t, "clang"), "--target=wasm32", "-O2", "-ffreestanding", "-mbulk-memory", "-nostdlib",
+		command(t, dir, tool(t, "clang"), "--target=wasm32", "-O2", "-ffreestanding", "-mbulk-memory", "-nostdlib",
 			"-Wl,--no-entry", "-Wl,--strip-debug", "-Wall", "-Wextra", "-Werror", "-o", out, "hot.c", "tocsin.c")
 	}},
-	{"assemblyscript", func(t *testing.T, out string) {
-		command(t, "rule-assemblyscript", tool(t, "asc"), "module.ts", "-O3", "--runtime", "minimal", "--use", "abort=", "--outFile", out)
+	{"assemblyscript", "hot.ts", func(t *testing.T, dir, out string) {
+		command(t, dir, tool(t, "asc"), "module.ts", "-O3", "--runtime", "minimal", "--use", "abort=", "--outFile", out)
 	}},
 }
 
@@ -88,7 +89,7 @@ func command(t *testing.T, dir, name string, args ...string) {
 
 // Every language builds a module that keeps the contract, and judges as the others do.
 func TestLanguages(t *testing.T) {
-	host, err := wasm.New(t.Context(), wasm.Options{Interpreter: true})
+	host, err := wasm.New(t.Context(), wasm.Options{Interpreter: raced})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,14 +100,14 @@ func TestLanguages(t *testing.T) {
 				t.Skip("compiling a Go guest takes too long with the race detector")
 			}
 			out := filepath.Join(t.TempDir(), "hot.wasm")
-			l.build(t, out)
+			l.build(t, "rule-"+l.name, out)
 			code, err := os.ReadFile(out)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, r := range conformance.Run(t.Context(), host, l.name, code, conformance.Options{}) {
-				if r.Outcome == conformance.Fail {
-					t.Errorf("%s: %s", r.Check, r.Detail)
+				if r.Outcome == conformance.Fail || r.Check == "state" && r.Outcome != conformance.Pass {
+					t.Errorf("%s: %s: %s", r.Check, r.Outcome, r.Detail)
 				}
 			}
 			module, err := host.Load(t.Context(), l.name, code, wasm.Limits{})
@@ -134,23 +135,23 @@ var none = math.NaN() // no sample
 
 // cases are evaluations, with the verdicts that the rule must give in every language.
 var cases = []testCase{
-	{"above, at and below the limit", `{"above":10}`, [][]sample{{{"a", 10.5, 0}, {"b", 10, 0}, {"c", -3, 0}}}, [][]string{{
+	{"above, at and below the limit", `{"above":10}`, 0, [][]sample{{{"a", 10.5, 0}, {"b", 10, 0}, {"c", -3, 0}}}, [][]string{{
 		`active {s="a"} 10.5 > 10 evaluations above: 1`, `healthy {s="b"} 10 > 10`, `healthy {s="c"} -3 > 10`,
 	}}},
-	{"the default", `{}`, [][]sample{{{"a", 80.1, 0}, {"b", 80, 0}}}, [][]string{{
+	{"the default", `{}`, 0, [][]sample{{{"a", 80.1, 0}, {"b", 80, 0}}}, [][]string{{
 		`active {s="a"} 80.1 > 80 evaluations above: 1`, `healthy {s="b"} 80 > 80`,
 	}}},
-	{"numbers at the edge", `{"above":-1e308}`, [][]sample{{{"a", math.Inf(1), 0}, {"b", math.Inf(-1), 0}, {"c", 5e-324, 0}}}, [][]string{{
+	{"numbers at the edge", `{"above":-1e308}`, 0, [][]sample{{{"a", math.Inf(1), 0}, {"b", math.Inf(-1), 0}, {"c", 5e-324, 0}}}, [][]string{{
 		`active {s="a"} +Inf > -1e+308 evaluations above: 1`, `healthy {s="b"} -Inf > -1e+308`, `active {s="c"} 5e-324 > -1e+308 evaluations above: 1`,
 	}}},
-	{"no sample, and a silent target", `{}`, [][]sample{{{"a", none, 0}, {"b", 90, abi.FlagMissing}, {"c", none, abi.FlagMissing}}}, [][]string{{
+	{"no sample, and a silent target", `{}`, 0, [][]sample{{{"a", none, 0}, {"b", 90, abi.FlagMissing}, {"c", none, abi.FlagMissing}}}, [][]string{{
 		`unknown {s="a"}`, `unknown {s="b"}`, `unknown {s="c"}`,
 	}}},
-	{"what is gone is left out", `{}`, [][]sample{{{"a", 90, abi.FlagEnded}, {"b", 90, 0}}}, [][]string{{
+	{"what is gone is left out", `{}`, 0, [][]sample{{{"a", 90, abi.FlagEnded}, {"b", 90, 0}}}, [][]string{{
 		`active {s="b"} 90 > 80 evaluations above: 1`,
 	}}},
-	{"nothing", `{}`, [][]sample{{}}, [][]string{nil}},
-	{"counting, through silence", `{}`, [][]sample{
+	{"nothing", `{}`, 0, [][]sample{{}}, [][]string{nil}},
+	{"counting, through silence", `{}`, 0, [][]sample{
 		{{"a", 90, 0}}, {{"a", 91, 0}}, {{"a", 92, abi.FlagMissing}}, {{"a", 93, 0}}, {{"a", 0, 0}}, {{"a", 94, 0}},
 	}, [][]string{
 		{`active {s="a"} 90 > 80 evaluations above: 1`},
@@ -160,7 +161,7 @@ var cases = []testCase{
 		{`healthy {s="a"} 0 > 80`},
 		{`active {s="a"} 94 > 80 evaluations above: 1`},
 	}},
-	{"counting, while series come and go", `{}`, [][]sample{
+	{"counting, while series come and go", `{}`, 0, [][]sample{
 		{{"a", 90, 0}, {"b", 90, 0}}, {{"c", 90, 0}, {"b", 90, 0}, {"a", 90, 0}}, {{"b", 90, 0}}, {{"b", 90, 0}, {"c", 90, abi.FlagEnded}},
 	}, [][]string{
 		{`active {s="a"} 90 > 80 evaluations above: 1`, `active {s="b"} 90 > 80 evaluations above: 1`},
@@ -168,11 +169,20 @@ var cases = []testCase{
 		{`active {s="b"} 90 > 80 evaluations above: 3`},
 		{`active {s="b"} 90 > 80 evaluations above: 4`},
 	}},
+	{"counting, over a restart after which one target answers late", `{}`, 2, [][]sample{
+		{{"a", 90, 0}, {"b", 90, 0}}, {{"a", 90, 0}, {"b", 90, 0}, {"c", 0, 0}}, {{"c", 90, 0}, {"a", 90, 0}}, {{"b", 90, 0}, {"d", 90, 0}},
+	}, [][]string{
+		{`active {s="a"} 90 > 80 evaluations above: 1`, `active {s="b"} 90 > 80 evaluations above: 1`},
+		{`active {s="a"} 90 > 80 evaluations above: 2`, `active {s="b"} 90 > 80 evaluations above: 2`, `healthy {s="c"} 0 > 80`},
+		{`active {s="c"} 90 > 80 evaluations above: 1`, `active {s="a"} 90 > 80 evaluations above: 3`},
+		{`active {s="b"} 90 > 80 evaluations above: 3`, `active {s="d"} 90 > 80 evaluations above: 1`},
+	}},
 }
 
 type testCase struct {
 	name        string
 	params      string
+	restart     int // before this evaluation, 0: never
 	evaluations [][]sample
 	want        [][]string
 }
@@ -184,6 +194,9 @@ func (tt testCase) run(t *testing.T, module *wasm.Module) {
 	}
 	var got [][]string
 	for i, samples := range tt.evaluations {
+		if i > 0 && i == tt.restart {
+			r = restarted(t, module, r, wasm.RuleOptions{ID: tt.name, Params: json.RawMessage(tt.params)})
+		}
 		dictionary, window := evaluation(i, samples)
 		e, err := r.Eval(t.Context(), dictionary, window)
 		if err != nil {
@@ -204,6 +217,72 @@ func (tt testCase) run(t *testing.T, module *wasm.Module) {
 	}
 	if err := r.Close(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// restarted is the rule anew, with what it remembered.
+func restarted(t *testing.T, module *wasm.Module, r *wasm.Rule, o wasm.RuleOptions) *wasm.Rule {
+	t.Helper()
+	state, err := r.Snapshot(t.Context())
+	if err == nil {
+		err = r.Close(t.Context())
+	}
+	if err == nil {
+		o.State = state
+		r, err = module.NewRule(t.Context(), o)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// A rule of another kind, in every language but Go: it reads parameters that are no numbers, and labels, and remembers
+// nothing.
+func TestParameters(t *testing.T) {
+	host, err := wasm.New(t.Context(), wasm.Options{Interpreter: raced})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = host.Close(t.Context()) }()
+	for _, l := range languages[1:] {
+		t.Run(l.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "echo")
+			if err := os.CopyFS(dir, os.DirFS("rule-"+l.name)); err != nil {
+				t.Fatal(err)
+			}
+			rule, err := os.ReadFile(filepath.Join("testdata", "echo"+filepath.Ext(l.file)))
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, l.file), rule, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			out := filepath.Join(dir, "echo.wasm")
+			l.build(t, dir, out)
+			code, err := os.ReadFile(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			given := `{"word":"grün","words":["a","","ccc"],"flag":true,"span":"90s","count":-3,"pairs":{"k":"v"}}`
+			for _, r := range conformance.Run(t.Context(), host, l.name, code, conformance.Options{Params: json.RawMessage(given)}) {
+				if r.Outcome == conformance.Fail {
+					t.Errorf("%s: %s", r.Check, r.Detail)
+				}
+			}
+			module, err := host.Load(t.Context(), l.name, code, wasm.Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, tt := range []testCase{
+				{"given", given, 0, [][]sample{{{"x", 1, 0}, {"y", 1, 0}}}, [][]string{{
+					`active {of="x",s="x"} 90 > -3 grün true a  ccc`, `active {of="y",s="y"} 90 > -3 grün true a  ccc`,
+				}}},
+				{"not given", `{}`, 0, [][]sample{{{"x", 1, 0}}}, [][]string{{`active {of="x",s="x"} 0 > 7 none false`}}},
+			} {
+				tt.run(t, module)
+			}
+		})
 	}
 }
 

@@ -1,9 +1,10 @@
 // hot: a series is active while its last value is above a limit.
-import { Dictionary, OK, Params, Verdicts, Window } from "./tocsin";
+import { OK, Params, remember, Verdicts, Window } from "./tocsin";
 
 export const MANIFEST = `{
   "abi": {"major": 1, "min_minor": 0}, "name": "hot", "version": "1.0.0",
   "description": "a value above a limit, and for how many evaluations",
+  "state": {"version": 1},
   "params": [{"name": "above", "type": "float", "default": 80, "description": "a series above this is active"}],
   "inputs": [{"name": "values", "reduce": "last", "default_range": "5m", "description": "what is compared"}]
 }`;
@@ -11,22 +12,11 @@ export const INPUTS = 1;
 
 let above: f64 = 80;
 
-// For how many evaluations in a row a series has been above the limit, by its index.
-let count = new StaticArray<u32>(0);
+// For how many evaluations in a row a series has been above the limit.
+const counts = remember(sizeof<u32>());
 
 export function configure(params: Params): i32 {
   above = params.float("above", 80);
-  return OK;
-}
-
-// Series came or went, or stand at other places: their counts move with them.
-export function series(all: Dictionary): i32 {
-  const moved = new StaticArray<u32>(all.length);
-  for (let i = 0; i < all.length; i++) {
-    const before = all.remap(i);
-    if (before < <u32>count.length) moved[i] = count[before];
-  }
-  count = moved;
   return OK;
 }
 
@@ -40,12 +30,13 @@ export function evaluate(window: Window, out: Verdicts): i32 {
     }
     const v = values.last(i);
     if (values.ended(i)) {
-      count[s] = 0; // its target no longer has it: left out, so that the engine sees it go
+      counts.set<u32>(s, 0); // its target no longer has it: left out, so that the engine sees it go
     } else if (v > above) {
-      count[s]++;
-      out.active(s, v).threshold(above).text("evaluations above: " + count[s].toString());
+      const count = counts.get<u32>(s) + 1;
+      counts.set<u32>(s, count);
+      out.active(s, v).threshold(above).text("evaluations above: " + count.toString());
     } else {
-      count[s] = 0;
+      counts.set<u32>(s, 0);
       out.healthy(s, v).threshold(above);
     }
   }

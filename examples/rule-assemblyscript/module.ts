@@ -1,6 +1,6 @@
-// What the engine calls: the same for every rule. It expects MANIFEST, INPUTS, configure, series and evaluate of the rule.
-import { BAD_CONFIG, BAD_INPUT, buffer, describe, Dictionary, fail, OK, Params, Verdicts, Window } from "./tocsin";
-import { configure, evaluate, INPUTS, MANIFEST, series } from "./hot";
+// What the engine calls: the same for every rule. It expects MANIFEST, INPUTS, configure and evaluate of the rule.
+import { BAD_CONFIG, BAD_INPUT, buffer, describe, Dictionary, fail, follow, forget, OK, Params, restore, snapshot, Verdicts, Window } from "./tocsin";
+import { configure, evaluate, INPUTS, MANIFEST } from "./hot";
 
 let configured = false;
 let dictionary: Dictionary | null = null;
@@ -12,6 +12,8 @@ export function tocsin_buffer(slot: u32, size: u32): usize { return buffer(slot,
 
 export function tocsin_configure(_rule: i32, at: usize, n: u32): i32 {
   const params = Params.read(at, n);
+  dictionary = null;
+  forget();
   if (!params) return fail(BAD_CONFIG, "malformed parameters");
   const status = configure(params);
   configured = status == OK;
@@ -21,9 +23,15 @@ export function tocsin_configure(_rule: i32, at: usize, n: u32): i32 {
 export function tocsin_series(_rule: i32, at: usize, n: u32): i32 {
   dictionary = Dictionary.read(at, n);
   if (!configured || !dictionary) return fail(BAD_INPUT, "malformed series, or series before parameters");
-  const status = series(dictionary!);
+  follow(dictionary!);
   __collect(); // here nothing on the stack is needed any more: the minimal runtime does not look there
-  return status;
+  return OK;
+}
+
+export function tocsin_snapshot(_rule: i32): i32 { return snapshot(dictionary); }
+
+export function tocsin_restore(_rule: i32, at: usize, n: u32): i32 {
+  return configured ? restore(at, n) : fail(BAD_INPUT, "a state before parameters");
 }
 
 export function tocsin_eval(_rule: i32, at: usize, n: u32): i32 {

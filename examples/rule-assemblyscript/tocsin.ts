@@ -1,7 +1,7 @@
 // The part of a rule module that every rule in AssemblyScript has. Take this file into your rule.
 //
 // Each rule of the configuration gets an instance of the module to itself, so that globals are its memory; after a
-// failure or a restart they are as new, and Window.first says so.
+// failure or a restart they are as new, apart from what the columns remember of each series.
 
 // @ts-ignore: decorator
 @external("tocsin_v1", "emit")
@@ -13,7 +13,7 @@ declare function hostFail(code: i32, at: usize, n: i32): void;
 @external("tocsin_v1", "host_info")
 declare function hostInfo(field: i32): i64;
 
-const EMIT_RESULT: i32 = 1, EMIT_MANIFEST: i32 = 3;
+const EMIT_RESULT: i32 = 1, EMIT_STATE: i32 = 2, EMIT_MANIFEST: i32 = 3;
 const INFO_MAX_EMIT: i32 = 2, INFO_MAX_ALERTS: i32 = 3;
 
 // What a rule returns.
@@ -80,38 +80,72 @@ class Block {
 
 const P: u32 = 0x50, D: u32 = 0x44, W: u32 = 0x57; // the third letters of the magics
 
-/** The parameters of a rule. Those that are no numbers are passed over. */
+const RECORD_PARAM: u32 = 20;
+const SCALAR: u8 = 0, LIST: u8 = 1, MAP: u8 = 2; // shapes
+const BOOL: u8 = 1, INT: u8 = 2, FLOAT: u8 = 3, STRING: u8 = 4, DURATION: u8 = 5;
+
+/** The parameters of a rule. Maps are passed over. */
 export class Params {
-  private names: string[] = [];
-  private types: u8[] = [];
-  private bits: i64[] = [];
+  private constructor(private b: Block) {}
 
   /** Null for a malformed block. */
   static read(at: usize, n: u32): Params | null {
-    const b = changetype<Block>(at), size: u32 = 20;
-    if (!b.whole(n, P, 16) || !b.inside(b.u16(6), b.u32(12), size, 4)) return null;
-    const params = new Params();
-    for (let i: u32 = 0; i < b.u32(12); i++) {
-      const rec = b.u16(6) + i * size, kind = b.u8(rec + 8), scalar = b.u8(rec + 9) == 0;
-      if (!b.inside(b.u32(rec), b.u32(rec + 4), 1, 1) || kind > 5 || (scalar && b.u32(rec + 12) != 1)) return null;
-      if (!scalar || kind == 1 || kind == 4) continue;
-      if (!b.inside(b.u32(rec + 16), 1, 8, 8)) return null;
-      params.names.push(String.UTF8.decodeUnsafe(b.at(b.u32(rec)), b.u32(rec + 4)));
-      params.types.push(kind);
-      params.bits.push(b.i64(b.u32(rec + 16)));
-    }
+    const b = changetype<Block>(at);
+    if (!b.whole(n, P, 16) || !b.inside(b.u16(6), b.u32(12), RECORD_PARAM, 4)) return null;
+    const params = new Params(b);
+    for (let i: u32 = 0; i < b.u32(12); i++) if (!params.sound(b.u16(6) + i * RECORD_PARAM)) return null;
     return params;
   }
 
+  private sound(rec: u32): bool {
+    const b = this.b, kind = b.u8(rec + 8), shape = b.u8(rec + 9), n = b.u32(rec + 12), at = b.u32(rec + 16);
+    if (!b.inside(b.u32(rec), b.u32(rec + 4), 1, 1) || kind > DURATION || shape > MAP || (shape == SCALAR && n != 1)) return false;
+    if (shape == MAP) return true;
+    if (kind == BOOL) return b.inside(at, n, 1, 1);
+    if (kind != STRING) return b.inside(at, n, 8, 8);
+    if (!b.inside(at, n, 8, 4)) return false;
+    for (let i: u32 = 0; i < n; i++) if (!b.inside(b.u32(at + 8 * i), b.u32(at + 8 * i + 4), 1, 1)) return false;
+    return true;
+  }
+
+  // The record of a parameter, 0 where it was not given or is another kind of value.
+  private find(name: string, shape: u8, kind: u8): u32 {
+    const b = this.b;
+    for (let i: u32 = 0; i < b.u32(12); i++) {
+      const rec = b.u16(6) + i * RECORD_PARAM;
+      if (this.string(rec) == name) return b.u8(rec + 8) == kind && b.u8(rec + 9) == shape ? rec : 0;
+    }
+    return 0;
+  }
+
+  private string(ref: u32): string { return String.UTF8.decodeUnsafe(this.b.at(this.b.u32(ref)), this.b.u32(ref + 4)); }
+
   float(name: string, otherwise: f64): f64 {
-    const i = this.names.indexOf(name);
-    return i >= 0 && this.types[i] == 3 ? reinterpret<f64>(this.bits[i]) : otherwise;
+    const rec = this.find(name, SCALAR, FLOAT);
+    return rec ? this.b.f64(this.b.u32(rec + 16)) : otherwise;
   }
 
   /** A whole number; of a duration, nanoseconds. */
   int(name: string, otherwise: i64): i64 {
-    const i = this.names.indexOf(name);
-    return i >= 0 && this.types[i] != 3 ? this.bits[i] : otherwise;
+    const rec = this.find(name, SCALAR, INT) | this.find(name, SCALAR, DURATION); // one of them is 0
+    return rec ? this.b.i64(this.b.u32(rec + 16)) : otherwise;
+  }
+
+  bool(name: string, otherwise: bool): bool {
+    const rec = this.find(name, SCALAR, BOOL);
+    return rec ? this.b.u8(this.b.u32(rec + 16)) != 0 : otherwise;
+  }
+
+  text(name: string, otherwise: string): string {
+    const rec = this.find(name, SCALAR, STRING);
+    return rec ? this.string(this.b.u32(rec + 16)) : otherwise;
+  }
+
+  /** The elements of a list of strings; none where it was not given. */
+  list(name: string): string[] {
+    const rec = this.find(name, LIST, STRING), texts: string[] = [];
+    if (rec) for (let i: u32 = 0; i < this.b.u32(rec + 12); i++) texts.push(this.string(this.b.u32(rec + 16) + 8 * i));
+    return texts;
   }
 }
 
@@ -159,14 +193,14 @@ export class Dictionary {
 /** What one evaluation sees. */
 export class Window {
   inputs: Input[] = [];
-  private constructor(private b: Block) {}
+  private constructor(private b: Block, readonly series: Dictionary) {}
 
   /** Null for a malformed block, or one over other series than those of the dictionary. */
   static read(at: usize, n: u32, series: Dictionary | null, inputs: u32): Window | null {
     const b = changetype<Block>(at), first = b.u32(44), size: u32 = b.u16(48);
     if (!series || !b.whole(n, W, 64) || b.i64(32) != series.generation) return null;
     if (b.u32(40) != inputs || size < 80 || !b.inside(first, inputs, size, 8)) return null;
-    const window = new Window(b);
+    const window = new Window(b, series);
     for (let i: u32 = 0; i < inputs; i++) {
       const input = new Input(b, first + i * size);
       if (!input.sound(series.length)) return null;
@@ -253,6 +287,126 @@ class Bytes {
     return n;
   }
 }
+
+// ---- what is remembered of each series
+
+const columns: Column[] = [];
+let known: u32 = 0; // series of which there are elements
+
+// The state is a record for each series of which anything is remembered: its fingerprint, and its element of each column.
+// What was restored waits until its series appears, as the target of one may answer later than that of another.
+const waiting = new Bytes(), saved = new Bytes();
+let record: u32 = 8;
+let places = new StaticArray<u32>(0); // of what is waiting, by fingerprint: its number plus one; open addressing
+
+/**
+ * What is remembered of each series: an element of width bytes by the index of the series. It is 0 of a series that is
+ * new, moves with its series, and outlives a restart where the manifest has a state version.
+ */
+export class Column {
+  now: Bytes = new Bytes();
+  before: Bytes = new Bytes();
+  constructor(readonly width: u32) {}
+
+  @inline get<T>(i: u32): T { return load<T>(this.at(i)); }
+  @inline set<T>(i: u32, value: T): void { store<T>(this.at(i), value); }
+
+  at(i: u32): usize {
+    assert(i < known);
+    return this.now.at + i * this.width;
+  }
+}
+
+/** Makes a column. Call it once, for a global. */
+export function remember(width: u32): Column {
+  const c = new Column(width);
+  columns.push(c);
+  record += width;
+  return c;
+}
+
+/** Forgets everything. */
+export function forget(): void {
+  known = 0;
+  waiting.length = 0;
+}
+
+/** Takes what is remembered along to the places of another dictionary. */
+export function follow(series: Dictionary): void {
+  const before = known;
+  known = series.length;
+  for (let k = 0; k < columns.length; k++) {
+    const c = columns[k], from = c.now, to = c.before;
+    to.length = 0;
+    to.add(known * c.width);
+    for (let i: u32 = 0; i < known; i++) {
+      const old = series.remap(i), at = to.at + i * c.width;
+      if (old < before) memory.copy(at, from.at + old * c.width, c.width);
+      else memory.fill(at, 0, c.width);
+    }
+    c.now = to;
+    c.before = from;
+  }
+  for (let i: u32 = 0; i < known; i++) if (series.remap(i) >= before) recall(series.uid(i), i);
+}
+
+// Fills the elements of a series that is new from what was restored of it, once.
+function recall(uid: i64, i: u32): void {
+  const number = waiting.length ? places[place(uid)] : 0;
+  if (!number) return;
+  let from = waiting.at + (number - 1) * record + 8;
+  for (let k = 0; k < columns.length; k++) {
+    memory.copy(columns[k].at(i), from, columns[k].width);
+    memory.fill(from, 0, columns[k].width);
+    from += columns[k].width;
+  }
+}
+
+// Where the number of the record of a series stands, or where it belongs.
+function place(uid: i64): u32 {
+  const mask: u32 = places.length - 1;
+  let i = <u32>uid & mask;
+  while (places[i] && load<i64>(waiting.at + (places[i] - 1) * record) != uid) i = (i + 1) & mask;
+  return i;
+}
+
+/** Hands the state to the engine. series is null while there was none since it was restored. */
+export function snapshot(series: Dictionary | null): i32 {
+  if (!series) return hostEmit(EMIT_STATE, waiting.at, waiting.length) ? fail(INTERNAL, "the state was refused") : OK;
+  saved.length = 0;
+  for (let i: u32 = 0; i < known; i++) {
+    let at = saved.add(record), some: u8 = 0;
+    store<i64>(at, series.uid(i));
+    at += 8;
+    for (let k = 0; k < columns.length; k++) {
+      memory.copy(at, columns[k].at(i), columns[k].width);
+      for (const end = at + columns[k].width; at < end; at++) some |= load<u8>(at);
+    }
+    if (!some) saved.length -= record;
+  }
+  return saved.length && hostEmit(EMIT_STATE, saved.at, saved.length) ? fail(INTERNAL, "the state was refused") : OK;
+}
+
+/** Takes the state that snapshot wrote. */
+export function restore(at: usize, n: u32): i32 {
+  forget();
+  if (n % record) return fail(BAD_INPUT, "malformed state");
+  let size = 64;
+  while (size < 2 * <i32>(n / record)) size *= 2;
+  places = new StaticArray<u32>(size);
+  for (const end = at + n; at < end; at += record) {
+    const i = place(load<i64>(at));
+    if (places[i]) {
+      forget();
+      return fail(BAD_INPUT, "a series stands in the state twice");
+    }
+    memory.copy(waiting.add(record), at, record);
+    places[i] = waiting.length / record;
+  }
+  return OK;
+}
+
+// ---- what the rule says
 
 const RECORD: i32 = 48, LABEL: i32 = 16, HEADER: i32 = 32;
 

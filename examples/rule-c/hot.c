@@ -4,35 +4,24 @@
 const char rule_manifest[] =
 	"{\"abi\":{\"major\":1,\"min_minor\":0},\"name\":\"hot\",\"version\":\"1.0.0\","
 	"\"description\":\"a value above a limit, and for how many evaluations\","
+	"\"state\":{\"version\":1},"
 	"\"params\":[{\"name\":\"above\",\"type\":\"float\",\"default\":80,\"description\":\"a series above this is active\"}],"
 	"\"inputs\":[{\"name\":\"values\",\"reduce\":\"last\",\"default_range\":\"5m\",\"description\":\"what is compared\"}]}";
 const uint32_t rule_inputs = 1;
 
 static double above;
 
-// For how many evaluations in a row a series has been above the limit, by its index.
-static uint32_t n;
-static tocsin_memory counts, moved;
+// For how many evaluations in a row a series has been above the limit.
+static tocsin_column counts = {.width = sizeof(uint32_t)};
+tocsin_column *const rule_columns[] = {&counts, 0};
 
 int32_t rule_configure(void) {
 	above = tocsin_param_float("above", 80);
 	return TOCSIN_OK;
 }
 
-// Series came or went, or stand at other places: their counts move with them.
-int32_t rule_series(const tocsin_dictionary *d) {
-	if (!tocsin_room(&counts, 4 * d->n) || !tocsin_room(&moved, 4 * d->n)) return TOCSIN_OUT_OF_MEMORY;
-	const uint32_t *from = (const uint32_t *)counts.at;
-	uint32_t *to = (uint32_t *)moved.at;
-	for (uint32_t i = 0; i < d->n; i++) to[i] = d->remap[i] < n ? from[d->remap[i]] : 0;
-	const tocsin_memory swap = counts;
-	counts = moved, moved = swap;
-	n = d->n;
-	return TOCSIN_OK;
-}
-
 int32_t rule_eval(const tocsin_window *w) {
-	uint32_t *count = (uint32_t *)counts.at;
+	uint32_t *count = (uint32_t *)counts.now.at;
 	const tocsin_input *in = &w->inputs[0];
 	for (uint32_t i = 0; i < in->n; i++) {
 		const uint32_t s = in->series[i];

@@ -8,7 +8,7 @@ IMPORT(emit) int32_t host_emit(int32_t kind, const void *at, uint32_t n);
 IMPORT(fail) void host_fail(int32_t code, const void *at, uint32_t n);
 IMPORT(host_info) int64_t host_info(int32_t field);
 
-enum { EMIT_RESULT = 1, EMIT_MANIFEST = 3, INFO_MAX_EMIT = 2, INFO_MAX_ALERTS = 3 };
+enum { EMIT_RESULT = 1, EMIT_STATE = 2, EMIT_MANIFEST = 3, INFO_MAX_EMIT = 2, INFO_MAX_ALERTS = 3 };
 
 #define MAGIC(c) ('T' | 'S' << 8 | (uint32_t)(c) << 16 | (uint32_t)'1' << 24)
 
@@ -91,11 +91,15 @@ typedef struct {
 typedef struct { block_header head; uint32_t n; } params_header;
 typedef struct { uint32_t name, name_len; uint8_t type, shape; uint16_t zero; uint32_t n, off; } param_record;
 
+typedef struct { uint32_t at, n; } text_ref;
+
 enum { PARAM_BOOL = 1, PARAM_INT, PARAM_FLOAT, PARAM_STRING, PARAM_DURATION };
+enum { SCALAR, LIST, MAP }; // shapes
 
 static tocsin_memory slots[4];
 static const uint8_t *params, *series; // the blocks in use
 static tocsin_window window;
+static uint32_t n_series, n_waiting; // with something remembered; that were restored, see below
 static int configured;
 
 // whole tells whether a block is what it should be, and all there.
@@ -118,11 +122,17 @@ EXPORT(tocsin_buffer) void *buffer(uint32_t slot, uint32_t size) {
 	return slot < 4 && tocsin_room(&slots[slot], size) ? slots[slot].at : 0;
 }
 
-// sound tells whether a parameter can be read. Lists and maps are passed over.
+// sound tells whether a parameter can be read. Maps are passed over.
 static int sound(const param_record *p) {
-	if (!inside(params, p->name, p->name_len, 1, 1)) return 0;
-	if (p->shape != 0 || p->type == PARAM_BOOL || p->type == PARAM_STRING) return 1;
-	return p->type <= PARAM_DURATION && p->n == 1 && inside(params, p->off, 1, 8, 8);
+	if (!inside(params, p->name, p->name_len, 1, 1) || p->shape > MAP || (p->shape == SCALAR && p->n != 1)) return 0;
+	if (p->shape == MAP) return 1;
+	if (p->type == PARAM_BOOL) return inside(params, p->off, p->n, 1, 1);
+	if (p->type != PARAM_STRING) return p->type <= PARAM_DURATION && inside(params, p->off, p->n, 8, 8);
+	const text_ref *text = (const void *)(params + p->off);
+	if (!inside(params, p->off, p->n, sizeof *text, 4)) return 0;
+	for (uint32_t i = 0; i < p->n; i++)
+		if (!inside(params, text[i].at, text[i].n, 1, 1)) return 0;
+	return 1;
 }
 
 EXPORT(tocsin_configure) int32_t configure(int32_t rule, const uint8_t *block, uint32_t n) {
@@ -131,6 +141,8 @@ EXPORT(tocsin_configure) int32_t configure(int32_t rule, const uint8_t *block, u
 	if (!whole(block, n, 'P', sizeof *h) || !inside(block, h->head.header_size, h->n, sizeof(param_record), 4))
 		return tocsin_fail(TOCSIN_BAD_CONFIG, "malformed parameters");
 	params = block;
+	series = 0;
+	n_series = n_waiting = 0;
 	const param_record *p = (const void *)(block + h->head.header_size);
 	for (uint32_t i = 0; i < h->n; i++)
 		if (!sound(&p[i])) return tocsin_fail(TOCSIN_BAD_CONFIG, "malformed parameter");
@@ -150,18 +162,133 @@ static const param_record *param(const char *name) {
 	const params_header *h = (const void *)params;
 	const param_record *p = (const void *)(params + h->head.header_size);
 	for (uint32_t i = 0; i < h->n; i++)
-		if (p[i].shape == 0 && equal(params + p[i].name, p[i].name_len, name)) return &p[i];
+		if (equal(params + p[i].name, p[i].name_len, name)) return &p[i];
 	return 0;
 }
 
-double tocsin_param_float(const char *name, double otherwise) {
+// scalar is where the value of a parameter stands, 0 where it was not given or is of another type.
+static const void *scalar(const char *name, int type, int other) {
 	const param_record *p = param(name);
-	return p && p->type == PARAM_FLOAT ? *(const double *)(params + p->off) : otherwise;
+	return p && p->shape == SCALAR && (p->type == type || p->type == other) ? params + p->off : 0;
+}
+
+double tocsin_param_float(const char *name, double otherwise) {
+	const double *v = scalar(name, PARAM_FLOAT, PARAM_FLOAT);
+	return v ? *v : otherwise;
 }
 
 int64_t tocsin_param_int(const char *name, int64_t otherwise) {
+	const int64_t *v = scalar(name, PARAM_INT, PARAM_DURATION);
+	return v ? *v : otherwise;
+}
+
+int tocsin_param_bool(const char *name, int otherwise) {
+	const uint8_t *v = scalar(name, PARAM_BOOL, PARAM_BOOL);
+	return v ? *v != 0 : otherwise;
+}
+
+const char *tocsin_param_text(const char *name, uint32_t i, uint32_t *n) {
 	const param_record *p = param(name);
-	return p && (p->type == PARAM_INT || p->type == PARAM_DURATION) ? *(const int64_t *)(params + p->off) : otherwise;
+	*n = 0;
+	if (!p || p->shape == MAP || p->type != PARAM_STRING || i >= p->n) return 0;
+	const text_ref text = ((const text_ref *)(params + p->off))[i];
+	*n = text.n;
+	return (const char *)params + text.at;
+}
+
+// ---- what is remembered of each series ---------------------------------------------------------------------------------
+
+// The state is a record for each series of which anything is remembered: its fingerprint, and its element of each column.
+// What was restored waits until its series appears, as the target of one may answer later than that of another.
+static tocsin_memory waiting, places, saved;
+static uint32_t mask; // of places
+
+static uint32_t record_size(void) {
+	uint32_t size = sizeof(uint64_t);
+	for (tocsin_column *const *c = rule_columns; *c; c++) size += (*c)->width;
+	return size;
+}
+
+static uint64_t uid_of(const uint8_t *record) {
+	const uint32_t *half = (const void *)record; // at a multiple of 4
+	return half[0] | (uint64_t)half[1] << 32;
+}
+
+// place is where the number of the record of a series stands, plus one, or where it belongs: open addressing.
+static uint32_t *place(uint64_t uid) {
+	uint32_t *at = (uint32_t *)places.at, i = (uint32_t)uid & mask;
+	while (at[i] && uid_of(waiting.at + (at[i] - 1) * record_size()) != uid) i = (i + 1) & mask;
+	return &at[i];
+}
+
+// recall fills the elements of a series that is new from its record, once.
+static void recall(uint64_t uid, uint32_t i) {
+	const uint32_t number = n_waiting ? *place(uid) : 0;
+	if (!number) return;
+	uint8_t *from = waiting.at + (number - 1) * record_size() + sizeof uid;
+	for (tocsin_column *const *c = rule_columns; *c; c++) {
+		const uint32_t width = (*c)->width;
+		__builtin_memcpy((*c)->now.at + i * width, from, width);
+		__builtin_memset(from, 0, width);
+		from += width;
+	}
+}
+
+// move_columns takes what is remembered along to the places of another dictionary.
+static int move_columns(const tocsin_dictionary *d) {
+	const uint32_t before = n_series;
+	n_series = 0; // nothing is remembered if this fails
+	for (tocsin_column *const *c = rule_columns; *c; c++) {
+		const uint32_t width = (*c)->width;
+		if ((uint64_t)d->n * width > 1u << 31 || !tocsin_room(&(*c)->before, d->n * width)) return 0;
+		for (uint32_t i = 0; i < d->n; i++) {
+			uint8_t *to = (*c)->before.at + i * width;
+			if (d->remap[i] < before) __builtin_memcpy(to, (*c)->now.at + d->remap[i] * width, width);
+			else __builtin_memset(to, 0, width);
+		}
+		const tocsin_memory swap = (*c)->now;
+		(*c)->now = (*c)->before, (*c)->before = swap;
+	}
+	for (uint32_t i = 0; i < d->n; i++)
+		if (d->remap[i] >= before) recall(d->uid[i], i);
+	n_series = d->n;
+	return 1;
+}
+
+EXPORT(tocsin_snapshot) int32_t snapshot(int32_t rule) {
+	(void)rule;
+	const uint32_t size = record_size();
+	if (!series) return n_waiting ? host_emit(EMIT_STATE, waiting.at, n_waiting * size) : TOCSIN_OK;
+	const uint64_t *uid = (const uint64_t *)(series + ((const dictionary_header *)series)->uid);
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < n_series; i++) {
+		if (!tocsin_room(&saved, (n + 1) * size)) return tocsin_fail(TOCSIN_OUT_OF_MEMORY, "no memory for the state");
+		uint8_t *to = saved.at + n * size, some = 0;
+		__builtin_memcpy(to, &uid[i], sizeof *uid);
+		to += sizeof *uid;
+		for (tocsin_column *const *c = rule_columns; *c; to += (*c)->width, c++) {
+			__builtin_memcpy(to, (*c)->now.at + i * (*c)->width, (*c)->width);
+			for (uint32_t k = 0; k < (*c)->width; k++) some |= to[k];
+		}
+		n += some != 0;
+	}
+	return n ? host_emit(EMIT_STATE, saved.at, n * size) : TOCSIN_OK;
+}
+
+EXPORT(tocsin_restore) int32_t restore(int32_t rule, const uint8_t *block, uint32_t n) {
+	(void)rule;
+	const uint32_t size = record_size();
+	if (!configured || n % size) return tocsin_fail(TOCSIN_BAD_INPUT, "malformed state");
+	for (mask = 63; mask < 2 * (n / size); mask = 2 * mask + 1) {}
+	if (!tocsin_room(&waiting, n) || !tocsin_room(&places, 4 * (mask + 1))) return tocsin_fail(TOCSIN_OUT_OF_MEMORY, "no memory for the state");
+	__builtin_memcpy(waiting.at, block, n);
+	__builtin_memset(places.at, 0, places.size);
+	for (n_waiting = 0; n_waiting < n / size; n_waiting++) {
+		uint32_t *at = place(uid_of(waiting.at + n_waiting * size));
+		if (*at) return n_waiting = 0, tocsin_fail(TOCSIN_BAD_INPUT, "a series stands in the state twice");
+		*at = n_waiting + 1;
+	}
+	return TOCSIN_OK;
 }
 
 // The dictionary stays in its slot until the next one comes: nothing is copied, and no string is looked at before it is
@@ -176,9 +303,15 @@ EXPORT(tocsin_series) int32_t take_series(int32_t rule, const uint8_t *block, ui
 		!inside(block, h->str_off, h->n_strings, 4, 4) || !inside(block, h->str_bytes, h->n_bytes, 1, 1))
 		return tocsin_fail(TOCSIN_BAD_INPUT, "malformed series");
 	series = block;
-	tocsin_dictionary d = {h->n, (const uint64_t *)(block + h->uid), (const uint32_t *)(block + h->remap)};
+	const tocsin_dictionary d = {h->n, (const uint64_t *)(block + h->uid), (const uint32_t *)(block + h->remap)};
+	if (!move_columns(&d)) {
+		series = 0;
+		return tocsin_fail(TOCSIN_OUT_OF_MEMORY, "no memory for what is remembered");
+	}
 	return rule_series(&d);
 }
+
+__attribute__((weak)) int32_t rule_series(const tocsin_dictionary *d) { return (void)d, TOCSIN_OK; }
 
 const char *tocsin_series_label(uint32_t i, const char *name, uint32_t *n) {
 	const dictionary_header *h = (const void *)series;
@@ -269,31 +402,31 @@ void tocsin_verdict(uint32_t of, int verdict, double value) {
 
 void tocsin_threshold(double threshold) { if (out.n) last()->threshold = threshold; }
 
-void tocsin_label(const char *name, const char *value) {
+void tocsin_label(const char *name, const char *value, uint32_t n) {
 	if (!out.n || !tocsin_room(&out.labels, (out.n_labels + 1) * sizeof(label_record))) {
 		out.full = 1;
 		return;
 	}
-	const uint32_t a = say(name, length(name)), b = say(value, length(value));
-	((label_record *)out.labels.at)[out.n_labels++] = (label_record){a, length(name), b, length(value)};
+	const uint32_t a = say(name, length(name)), b = say(value, n);
+	((label_record *)out.labels.at)[out.n_labels++] = (label_record){a, length(name), b, n};
 	last()->label_count++;
 }
 
-static void words(const char *s, uint32_t n) {
+void tocsin_text_bytes(const char *s, uint32_t n) {
 	if (!out.n) return;
 	const uint32_t at = say(s, n);
 	if (!last()->text_len) last()->text = at;
 	last()->text_len += n;
 }
 
-void tocsin_text(const char *s) { words(s, length(s)); }
+void tocsin_text(const char *s) { tocsin_text_bytes(s, length(s)); }
 
 void tocsin_text_number(uint64_t number) {
 	char digits[20];
 	uint32_t at = sizeof digits;
 	do digits[--at] = (char)('0' + number % 10);
 	while (number /= 10);
-	words(digits + at, sizeof digits - at);
+	tocsin_text_bytes(digits + at, sizeof digits - at);
 }
 
 static int32_t emit_result(void) {

@@ -1,8 +1,8 @@
 // tocsin.h: rule modules for Tocsin in C, without a C library. Take this file and tocsin.c into your rule.
 //
-// A rule is four things that you write: rule_manifest, rule_configure, rule_series and rule_eval. Each rule of the
+// A rule is four things that you write: rule_manifest, rule_columns, rule_configure and rule_eval. Each rule of the
 // configuration gets an instance of the module to itself, so that plain globals are its memory; after a failure or a
-// restart they are as new, and TOCSIN_FIRST says so.
+// restart they are as new, apart from what the columns remember of each series.
 #ifndef TOCSIN_H
 #define TOCSIN_H
 
@@ -70,16 +70,28 @@ typedef struct {
 	const uint32_t *remap; // index in the dictionary before this one, or TOCSIN_NONE
 } tocsin_dictionary;
 
-// What you write. The manifest is JSON; inputs and parameters stand in it.
-extern const char rule_manifest[];
-extern const uint32_t rule_inputs; // how many the manifest has
-int32_t rule_configure(void);                          // once: read parameters
-int32_t rule_series(const tocsin_dictionary *d);       // first, and when series came or went
-int32_t rule_eval(const tocsin_window *w);             // each evaluation: give verdicts
+// Memory that grows. tocsin_room makes it at least size bytes large and keeps what it holds; new bytes are 0.
+typedef struct { uint8_t *at; uint32_t size; } tocsin_memory;
+int tocsin_room(tocsin_memory *m, uint32_t size); // 0 when there is none
 
-// For rule_configure: a parameter, or otherwise where it was not given.
+// What is remembered of each series: an element of width bytes, a multiple of 4, in now.at by the index of the series. It
+// is 0 of a series that is new, moves with its series, and outlives a restart where the manifest has a state version.
+typedef struct { uint32_t width; tocsin_memory now, before; } tocsin_column;
+
+// What you write. The manifest is JSON; inputs, parameters and the version of the state stand in it.
+extern const char rule_manifest[];
+extern const uint32_t rule_inputs;          // how many the manifest has
+extern tocsin_column *const rule_columns[]; // 0 is the last one
+int32_t rule_configure(void);                    // once: read parameters
+int32_t rule_series(const tocsin_dictionary *d); // if there is one: first, and when series came or went
+int32_t rule_eval(const tocsin_window *w);       // each evaluation: give verdicts
+
+// For rule_configure: a parameter, or otherwise where it was not given. Copy what you keep: it is gone afterwards.
 double tocsin_param_float(const char *name, double otherwise);
 int64_t tocsin_param_int(const char *name, int64_t otherwise); // durations too, in nanoseconds
+int tocsin_param_bool(const char *name, int otherwise);
+// Element i of a list of strings, or a string as its element 0: n bytes that do not end with 0. 0 where there is none.
+const char *tocsin_param_text(const char *name, uint32_t i, uint32_t *n);
 
 // For rule_eval: whether series i has a value, which is its last sample.
 int tocsin_last(const tocsin_input *in, uint32_t i, double *value);
@@ -88,8 +100,9 @@ int tocsin_last(const tocsin_input *in, uint32_t i, double *value);
 void tocsin_verdict(uint32_t series, int verdict, double value);
 // Adds to the last verdict what its value was compared with, a label of its identity, or words.
 void tocsin_threshold(double threshold);
-void tocsin_label(const char *name, const char *value);
+void tocsin_label(const char *name, const char *value, uint32_t n); // of n bytes
 void tocsin_text(const char *words);
+void tocsin_text_bytes(const char *words, uint32_t n);
 void tocsin_text_number(uint64_t number); // after words
 
 // The label of a series, as n bytes that do not end with 0; no bytes where it has none of that name.
@@ -97,9 +110,5 @@ const char *tocsin_series_label(uint32_t series, const char *name, uint32_t *n);
 
 // Says why, and returns code.
 int32_t tocsin_fail(int32_t code, const char *message);
-
-// Memory that grows. tocsin_room makes it at least size bytes large and keeps what it holds; new bytes are 0.
-typedef struct { uint8_t *at; uint32_t size; } tocsin_memory;
-int tocsin_room(tocsin_memory *m, uint32_t size); // 0 when there is none
 
 #endif

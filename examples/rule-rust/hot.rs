@@ -2,22 +2,23 @@
 #![no_std]
 
 mod column;
+mod memory;
 mod tocsin;
 
-use column::Column;
-use tocsin::{Dictionary, Error, Params, Rule, Verdicts, Window};
+use tocsin::{Error, Params, Rule, Verdicts, Window};
 
 #[derive(Default)]
 struct Hot {
     above: f64,
-    count: Column<u32>, // for how many evaluations in a row a series has been above the limit, by its index
-    moved: Column<u32>, // scratch
 }
 
 impl Rule for Hot {
+    type Memory = u32; // for how many evaluations in a row a series has been above the limit
+
     const MANIFEST: &'static str = r#"{
         "abi": {"major": 1, "min_minor": 0}, "name": "hot", "version": "1.0.0",
         "description": "a value above a limit, and for how many evaluations",
+        "state": {"version": 1},
         "params": [{"name": "above", "type": "float", "default": 80, "description": "a series above this is active"}],
         "inputs": [{"name": "values", "reduce": "last", "default_range": "5m", "description": "what is compared"}]
     }"#;
@@ -28,19 +29,9 @@ impl Rule for Hot {
         Ok(())
     }
 
-    // Series came or went, or stand at other places: their counts move with them.
-    fn series(&mut self, series: &Dictionary) -> Result<(), Error> {
-        self.moved.clear();
-        for &before in series.remap {
-            self.moved.push(self.count.get(before as usize).copied().unwrap_or(0))?;
-        }
-        core::mem::swap(&mut self.count, &mut self.moved);
-        Ok(())
-    }
-
-    fn eval(&mut self, window: &Window, out: &mut Verdicts) -> Result<(), Error> {
+    fn eval(&mut self, window: &Window, counts: &mut [u32], out: &mut Verdicts) -> Result<(), Error> {
         for s in window.inputs[0].all() {
-            let count = &mut self.count[s.index() as usize];
+            let count = &mut counts[s.index() as usize];
             match s.value() {
                 Some(v) if !s.missing() => {
                     if s.ended() {

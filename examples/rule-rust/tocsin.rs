@@ -1,25 +1,30 @@
-//! The part of a rule module that every rule in Rust has. Take this file and column.rs into your rule: implement [`Rule`]
-//! for a struct and write `export!(YourRule)`.
+//! The part of a rule module that every rule in Rust has. Take this file, column.rs and memory.rs into your rule: implement
+//! [`Rule`] for a struct and write `export!(YourRule)`.
 //!
 //! Each rule of the configuration gets an instance of the module to itself; after a failure or a restart it is made
-//! anew, and [`Window::first`] says so.
+//! anew, apart from what is remembered of each series.
 #![allow(dead_code)] // no rule uses all of it
 
 use crate::column::{Column, Full};
+use crate::memory::{Memory, Plain};
 use core::mem::size_of;
 
-/// A rule: its fields are its parameters and what it remembers.
+/// A rule: its fields are its parameters.
 pub trait Rule: Default {
-    /// JSON: inputs and parameters stand in it.
+    /// What is remembered of each series; 0 of one that is new. It outlives a restart where the manifest has a state version.
+    type Memory: Plain;
+    /// JSON: inputs, parameters and the version of the state stand in it.
     const MANIFEST: &'static str;
     /// How many inputs the manifest has.
     const INPUTS: usize;
     /// Called once: reads the parameters.
     fn configure(&mut self, params: &Params) -> Result<(), Error>;
     /// Called first, and when series came or went or stand at other places.
-    fn series(&mut self, series: &Dictionary) -> Result<(), Error>;
-    /// Called for each evaluation.
-    fn eval(&mut self, window: &Window, out: &mut Verdicts) -> Result<(), Error>;
+    fn series(&mut self, _series: &Dictionary) -> Result<(), Error> {
+        Ok(())
+    }
+    /// Called for each evaluation. The memory is by the index of the series.
+    fn eval(&mut self, window: &Window, memory: &mut [Self::Memory], out: &mut Verdicts) -> Result<(), Error>;
 }
 
 /// Why a rule cannot go on.
@@ -52,6 +57,7 @@ extern "C" {
 }
 
 const EMIT_RESULT: i32 = 1;
+const EMIT_STATE: i32 = 2;
 const EMIT_MANIFEST: i32 = 3;
 const INFO_MAX_EMIT: i32 = 2;
 const INFO_MAX_ALERTS: i32 = 3;
@@ -111,7 +117,20 @@ pub struct Params {
     n: u32,
 }
 
+/// One of them.
+struct Param {
+    name: &'static [u8],
+    kind: u8,
+    shape: u8,
+    n: u32,
+    at: u32,
+}
+
+const SCALAR: u8 = 0;
+const LIST: u8 = 1;
+const MAP: u8 = 2;
 const PARAM_BOOL: u8 = 1;
+const PARAM_INT: u8 = 2;
 const PARAM_FLOAT: u8 = 3;
 const PARAM_STRING: u8 = 4;
 const PARAM_DURATION: u8 = 5;
@@ -123,36 +142,49 @@ impl Params {
         (0..p.n).try_for_each(|i| p.at(i).map(|_| ())).map(|_| p)
     }
     const RECORD: usize = 20;
-    /// The name, the type and the value of a scalar that is a number. Others have no value here.
-    fn at(&self, i: u32) -> Option<(&'static [u8], u8, Option<u64>)> {
+    /// The record of parameter i, if what it points to is there. Of maps nothing is read.
+    fn at(&self, i: u32) -> Option<Param> {
         let b = &self.block;
         let rec = b.u16(6) as usize + i as usize * Params::RECORD;
-        let name = b.array::<u8>(b.u32(rec), b.u32(rec + 4))?;
-        let (kind, scalar) = (b.0[rec + 8], b.0[rec + 9] == 0);
-        if kind > PARAM_DURATION || scalar && b.u32(rec + 12) != 1 {
-            return None;
+        let p = Param { name: b.array(b.u32(rec), b.u32(rec + 4))?, kind: b.0[rec + 8], shape: b.0[rec + 9], n: b.u32(rec + 12), at: b.u32(rec + 16) };
+        match (p.shape, p.kind) {
+            (SCALAR, _) if p.n != 1 => return None,
+            (MAP, _) => {}
+            (SCALAR | LIST, PARAM_BOOL) => drop(b.array::<u8>(p.at, p.n)?),
+            (SCALAR | LIST, PARAM_STRING) => b.array::<[u32; 2]>(p.at, p.n)?.iter().try_for_each(|t| b.array::<u8>(t[0], t[1]).map(drop))?,
+            (SCALAR | LIST, 0..=PARAM_DURATION) => drop(b.array::<u64>(p.at, p.n)?),
+            _ => return None,
         }
-        if !scalar || kind == PARAM_BOOL || kind == PARAM_STRING {
-            return Some((name, kind, None));
-        }
-        Some((name, kind, Some(b.array::<u64>(b.u32(rec + 16), 1)?[0])))
+        Some(p)
     }
-    fn find(&self, name: &str) -> Option<(u8, u64)> {
-        let found = (0..self.n).filter_map(|i| self.at(i)).find(|p| p.0 == name.as_bytes())?;
-        Some((found.1, found.2?))
+    fn find(&self, name: &str, shape: u8, kind: u8) -> Option<Param> {
+        let found = (0..self.n).filter_map(|i| self.at(i)).find(|p| p.name == name.as_bytes())?;
+        Some(found).filter(|p| p.shape == shape && p.kind == kind)
+    }
+    fn number(&self, name: &str, kind: u8) -> Option<u64> {
+        self.find(name, SCALAR, kind).and_then(|p| self.block.array::<u64>(p.at, 1)).map(|v| v[0])
     }
     pub fn float(&self, name: &str, otherwise: f64) -> f64 {
-        match self.find(name) {
-            Some((PARAM_FLOAT, bits)) => f64::from_bits(bits),
-            _ => otherwise,
-        }
+        self.number(name, PARAM_FLOAT).map_or(otherwise, f64::from_bits)
     }
     /// A whole number; of a duration, nanoseconds.
     pub fn int(&self, name: &str, otherwise: i64) -> i64 {
-        match self.find(name) {
-            Some((kind, bits)) if kind != PARAM_FLOAT => bits as i64,
-            _ => otherwise,
-        }
+        self.number(name, PARAM_INT).or_else(|| self.number(name, PARAM_DURATION)).map_or(otherwise, |bits| bits as i64)
+    }
+    pub fn bool(&self, name: &str, otherwise: bool) -> bool {
+        self.find(name, SCALAR, PARAM_BOOL).and_then(|p| self.block.array::<u8>(p.at, 1)).map_or(otherwise, |v| v[0] != 0)
+    }
+    /// A string. Copy what you keep: it is gone afterwards.
+    pub fn text<'a>(&'a self, name: &str, otherwise: &'a str) -> &'a str {
+        self.find(name, SCALAR, PARAM_STRING).and_then(|p| self.texts(p).next()).unwrap_or(otherwise)
+    }
+    /// The elements of a list of strings; none where it was not given.
+    pub fn list(&self, name: &str) -> impl Iterator<Item = &str> + '_ {
+        self.find(name, LIST, PARAM_STRING).into_iter().flat_map(move |p| self.texts(p))
+    }
+    fn texts(&self, p: Param) -> impl Iterator<Item = &str> + '_ {
+        let refs = self.block.array::<[u32; 2]>(p.at, p.n).unwrap_or(&[]);
+        refs.iter().filter_map(move |t| core::str::from_utf8(self.block.array(t[0], t[1])?).ok())
     }
 }
 
@@ -205,6 +237,7 @@ pub struct Window<'a> {
     pub time_ms: i64,
     pub interval_ms: u32,
     pub inputs: &'a [Input],
+    pub series: &'a Dictionary,
 }
 
 #[repr(C)]
@@ -230,7 +263,7 @@ pub struct Input {
 }
 
 impl<'a> Window<'a> {
-    fn read(b: Block, inputs: &'a mut Column<Input>) -> Result<Window<'a>, Error> {
+    fn read(b: Block, series: &'a Dictionary, inputs: &'a mut Column<Input>) -> Result<Window<'a>, Error> {
         const RECORD: usize = 80;
         const MALFORMED: Error = Error::BadInput("malformed window");
         let (n, at, size) = (b.u32(40) as usize, b.u32(44) as usize, b.u16(48) as usize);
@@ -241,7 +274,7 @@ impl<'a> Window<'a> {
         for i in 0..n {
             inputs.push(Input::read(b, at + i * size).ok_or(MALFORMED)?)?;
         }
-        Ok(Window { flags: b.u32(12), generation: b.u64(32), time_ms: b.u64(24) as i64, interval_ms: b.u32(52), inputs })
+        Ok(Window { flags: b.u32(12), generation: b.u64(32), time_ms: b.u64(24) as i64, interval_ms: b.u32(52), inputs, series })
     }
     /// Tells whether the rule starts afresh.
     pub fn first(&self) -> bool {
@@ -434,6 +467,7 @@ impl Detail<'_> {
 pub struct Guest<R: Rule> {
     slots: [Column<u64>; 4], // eight bytes: blocks are aligned to that
     rule: Option<R>,
+    memory: Memory<R::Memory>,
     series: Option<Dictionary>,
     inputs: Column<Input>,
     out: Verdicts,
@@ -451,7 +485,8 @@ impl<R: Rule> Guest<R> {
         unsafe { emit(EMIT_MANIFEST, R::MANIFEST.as_ptr(), R::MANIFEST.len()) }
     }
     pub fn configure(&mut self, block: &'static [u8]) -> Result<(), Error> {
-        self.rule = None;
+        (self.rule, self.series) = (None, None);
+        self.memory.forget();
         let params = Block::open(block, b"TSP1", 16).and_then(Params::read).ok_or(Error::BadConfig("malformed parameters"))?;
         let mut rule = R::default();
         rule.configure(&params)?;
@@ -463,20 +498,32 @@ impl<R: Rule> Guest<R> {
         self.series = None;
         let rule = self.rule.as_mut().ok_or(Error::Internal("not configured"))?;
         let series = Block::open(block, b"TSD1", 80).and_then(Dictionary::read).ok_or(Error::BadInput("malformed series"))?;
+        self.memory.follow(&series)?;
         rule.series(&series)?;
         self.series = Some(series);
         Ok(())
+    }
+    pub fn snapshot(&mut self) -> Result<(), Error> {
+        let state = self.memory.save(self.series.as_ref())?;
+        match state.is_empty() || unsafe { emit(EMIT_STATE, state.as_ptr(), state.len()) } == 0 {
+            true => Ok(()),
+            false => Err(Error::Internal("the state was refused")),
+        }
+    }
+    pub fn restore(&mut self, state: &[u8]) -> Result<(), Error> {
+        self.rule.as_ref().ok_or(Error::Internal("not configured"))?;
+        self.memory.restore(state)
     }
     pub fn eval(&mut self, block: &'static [u8]) -> Result<(), Error> {
         let rule = self.rule.as_mut().ok_or(Error::Internal("not configured"))?;
         let series = self.series.as_ref().ok_or(Error::BadInput("no series were given"))?;
         let block = Block::open(block, b"TSW1", 64).ok_or(Error::BadInput("malformed window"))?;
-        let window = Window::read(block, &mut self.inputs)?;
+        let window = Window::read(block, series, &mut self.inputs)?;
         if window.generation != series.generation || window.inputs.len() != R::INPUTS {
             return Err(Error::BadInput("a window over series or inputs that were not given"));
         }
         self.out.reset();
-        rule.eval(&window, &mut self.out)?;
+        rule.eval(&window, self.memory.all(), &mut self.out)?;
         self.out.emit()
     }
 }
@@ -524,6 +571,14 @@ macro_rules! export {
         #[no_mangle]
         pub extern "C" fn tocsin_series(_rule: i32, at: *const u8, n: usize) -> i32 {
             $crate::tocsin::status(guest().series(block(at, n)))
+        }
+        #[no_mangle]
+        pub extern "C" fn tocsin_snapshot(_rule: i32) -> i32 {
+            $crate::tocsin::status(guest().snapshot())
+        }
+        #[no_mangle]
+        pub extern "C" fn tocsin_restore(_rule: i32, at: *const u8, n: usize) -> i32 {
+            $crate::tocsin::status(guest().restore(block(at, n)))
         }
         #[no_mangle]
         pub extern "C" fn tocsin_eval(_rule: i32, at: *const u8, n: usize) -> i32 {
