@@ -234,12 +234,25 @@ func TestS06CompileBomb(t *testing.T) {
 	s.refuse(t, source{more: `(func (local ` + strings.Repeat("i64 ", 50_001) + `))`}.assemble(t), wasm.Limits{}, "50001 locals")
 	s.refuse(t, source{more: `(func (param ` + strings.Repeat("i64 ", 1001) + `))`}.assemble(t), wasm.Limits{}, "the limit is 1000")
 	s.refuse(t, source{more: `(func ` + strings.Repeat("(nop)", 1<<20) + `)`}.assemble(t), wasm.Limits{}, "a body of 1048578 bytes, the limit is 524288")
-	// 30 KB that would keep the compiler busy for five seconds, 140 KB for four minutes.
-	loops := strings.Repeat("(loop (br_if 0 (local.get 7)))", 2340)
-	s.refuse(t, source{more: `(func (local ` + strings.Repeat("i32 ", 200) + `)` + loops + `)`}.assemble(t), wasm.Limits{}, "2340 of them loops, with 200 locals would take too long to compile")
-	several := strings.Repeat(`(func (local `+strings.Repeat("i32 ", 200)+`)`+loops[:250*len(loops)/2340]+`)`, 60)
-	s.refuse(t, source{more: several}.assemble(t), wasm.Limits{}, "the module would take too long to compile")
-
+	// Small modules that would keep the compiler busy for minutes and more, or would cost it gigabytes.
+	many := func(n int, text string) string { return strings.Repeat(text, n) }
+	types := func(n int) string { return many(n, "i64 ") }
+	thousand := `(func $f (result ` + types(1000) + `) unreachable)`
+	for _, bomb := range []struct{ text, want string }{
+		{`(func (local ` + types(200) + `)` + many(2340, "(loop (br_if 0 (i32.const 1)))") + `)`, "2340 of them loops, and 0 jump targets, with 200 locals would take too long to compile"},
+		{many(60, `(func (local `+types(200)+`)`+many(250, "(loop (br_if 0 (i32.const 1)))")+`)`), "too many blocks and locals: the module would take too long"},
+		{`(func (block (br_table ` + many(200_000, "0 ") + `(i32.const 0))))`, "200000 jump targets"},
+		{`(func ` + many(5000, "(memory.fill (i32.const 0) (i32.const 0) (i32.const 0))") + `)`, "20000 blocks, 0 of them loops"},
+		{`(table 1 funcref) (func ` + many(20_000, "(call_indirect (i32.const 0))") + `)`, "20000 blocks, 0 of them loops"},
+		{thousand + `(func ` + many(2000, "(call $f)") + `unreachable)`, "2001 instructions and 2000000 values that they hand over"},
+		{`(func ` + many(100, `(block (result `+types(1000)+`) unreachable)`) + `unreachable)`, "100000 values that they hand over"},
+		{`(func (block (result ` + types(100) + `) unreachable (br_table ` + many(2000, "0 ") + `)) unreachable)`, "200100 values that they hand over"},
+		{`(func (result i32) (i32.const 0) ` + many(70_000, "(memory.size) i32.xor ") + `)`, "140001 instructions"},
+		{thousand + many(71, `(func `+many(30, "(call $f)")+`unreachable)`), "too many locals, instructions and values"},
+		{`(func $f) (elem func ` + many(100_001, "$f ") + `)`, "100001 elements, the limit is 100000"},
+	} {
+		s.refuse(t, source{more: bomb.text}.assemble(t), wasm.Limits{}, bomb.want)
+	}
 	// Names that claim to be four billion: 24 bytes of memory each, for whoever believes it before reading them.
 	if m := load(t, s.Host, source{more: `(@custom "name" "\01\05\ff\ff\ff\ff\0f")`}, wasm.Limits{}); m.Close(t.Context()) != nil {
 		t.Error("the module cannot be closed")

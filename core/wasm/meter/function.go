@@ -24,7 +24,9 @@ type function struct {
 	cur     int // region in force
 	blocks  int // all of them
 	loops   int // of them
+	targets int // of jump tables
 	steps   int // all other instructions
+	moved   int // values that calls and branches hand over and blocks take and leave
 
 	tempFuel, tempLen uint32 // locals
 	usesLen           bool
@@ -87,8 +89,8 @@ func (f *function) scan(code []byte) error {
 	if err := f.walk(code, entry, len(sig.results), nil); err != nil {
 		return err
 	}
-	if f.effort() > maxEffort {
-		return fmt.Errorf("%d blocks, %d of them loops, with %d locals would take too long to compile: divide the function", f.blocks, f.loops, locals)
+	if err := f.compilable(); err != nil {
+		return err
 	}
 	large := map[int]bool{} // bodies, by the offset of their first region
 	for _, reg := range f.regions {
@@ -102,19 +104,11 @@ func (f *function) scan(code []byte) error {
 	return nil
 }
 
-// effort is about how long the function takes to compile, as far as that grows faster than its size: the compiler
-// follows locals, and values that instructions leave, through every block, and several times through loops. The weights
-// were found by measuring what bodies of nothing but one of these cost.
-func (f *function) effort() int {
-	blocks := f.blocks + 16*f.loops
-	return blocks * (32 + int(f.tempFuel) + f.steps/64 + blocks/32)
-}
-
 func (f *function) walk(code []byte, entry uint64, results int, large map[int]bool) error {
 	f.regions = append(f.regions[:0], region{at: f.start, price: entry, check: true, total: entry})
 	f.frames = append(f.frames[:0], frame{op: opBlock, arity: results})
 	f.bulk, f.cur, f.usesLen = f.bulk[:0], 0, false
-	f.blocks, f.loops, f.steps = 0, 0, 0
+	f.blocks, f.loops, f.targets, f.steps, f.moved = 0, 0, 0, 0, 0
 	r := &reader{b: code, at: f.start}
 	for len(f.frames) > 0 {
 		if r.done() {
@@ -181,6 +175,7 @@ func (f *function) step(r *reader, large map[int]bool) error {
 		}
 		f.frames = append(f.frames, frame{op: op, outer: f.cur, arity: results})
 		f.blocks++
+		f.moved += params + results
 		if op == opIf {
 			f.pay(1)
 		}
@@ -227,7 +222,10 @@ func (f *function) target(depth uint32) (arity int, err error) {
 }
 
 // moves pays for values that are handed over together.
-func (f *function) moves(values int) { f.pay(uint64(values) >> moveShift) }
+func (f *function) moves(values int) {
+	f.moved += values
+	f.pay(uint64(values) >> moveShift)
+}
 
 // instruction passes over the immediates of op.
 func (f *function) instruction(r *reader, at int, op byte) error {
@@ -245,9 +243,12 @@ func (f *function) instruction(r *reader, at int, op byte) error {
 			if err != nil {
 				return err
 			}
-			if i == 0 { // all carry the same
+			if i == 0 { // all carry the same, one of them is taken
 				f.moves(arity)
+			} else {
+				f.moved += arity
 			}
+			f.targets++
 		}
 	case op == opReturn:
 		f.moves(f.frames[0].arity)
@@ -262,6 +263,7 @@ func (f *function) instruction(r *reader, at int, op byte) error {
 			f.pay(priceHost)
 		}
 	case op == opCallIndirect:
+		f.blocks++ // for its checks
 		if f.module.escapes {
 			f.pay(priceHost)
 		}
@@ -318,6 +320,7 @@ func (f *function) instruction(r *reader, at int, op byte) error {
 func (f *function) charge(b bulk) {
 	f.bulk = append(f.bulk, b)
 	f.usesLen = true
+	f.blocks += bulkBlocks
 	f.pay(priceBulk)
 }
 

@@ -51,17 +51,9 @@ const (
 	maxLocals  = 50_000    // of a function
 	maxValues  = 1_000     // parameters, or results, of a type
 	maxNesting = 10_000    // blocks in blocks
-	maxEntries = 100_000   // of a section
+	maxEntries = 100_000   // of a section; elements of all segments
 	maxData    = 1_000_000 // data segments: Go's linker makes tens of thousands, see mergeData
 	maxBody    = 512 << 10 // bytes of a function
-)
-
-// What the compiler does for a function grows with the square of its blocks and worse: a few kilobytes could keep it busy
-// for an hour, and nothing stops it. See effort. Of a function: a few seconds at worst; of a module: a minute or two. A
-// Go guest of 3 MB has a tenth of it.
-const (
-	maxEffort      = 2 << 20
-	maxTotalEffort = 64 << 20
 )
 
 // exactRegions is the price above which a loop's or function's body is charged piece by piece, where blocks end,
@@ -180,7 +172,7 @@ func (m *Module) extend(out *writer, id byte, initial uint64) error {
 
 // eachBody calls do with the body of each function.
 func (m *Module) eachBody(do func(f *function, code []byte) error) error {
-	r, effort := &reader{b: m.bodyOf(sectionCode)}, 0
+	r, effort, size := &reader{b: m.bodyOf(sectionCode)}, 0, 0
 	for i := range m.defined {
 		if i == 0 {
 			r.u32()
@@ -195,6 +187,9 @@ func (m *Module) eachBody(do func(f *function, code []byte) error) error {
 		}
 		if effort += f.effort(); effort > maxTotalEffort {
 			return errors.New("the functions have too many blocks and locals: the module would take too long to compile")
+		}
+		if size += f.size(); size > maxTotalSize {
+			return errors.New("the functions have too many locals, instructions and values that are handed over: the module would take too long to compile")
 		}
 	}
 	return nil

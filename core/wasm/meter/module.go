@@ -79,7 +79,8 @@ type Module struct {
 	defined   []uint32 // type of each defined function
 	tables    []tableType
 	memories  []memoryType
-	globals   int // imported and defined
+	globals   int    // imported and defined
+	elements  uint64 // of all segments
 	exports   map[string]export
 	start     bool
 	escapes   bool // an imported function can be reached by call_indirect

@@ -152,14 +152,18 @@ func (m *Module) elementEntry(r *reader) {
 			r.fail(fmt.Errorf("element kind %d", c))
 		}
 	}
-	for range r.count() {
+	n := r.count()
+	if m.elements += uint64(n); m.elements > maxEntries {
+		r.fail(fmt.Errorf("%d elements, the limit is %d", m.elements, maxEntries))
+	}
+	for range n {
+		if r.err != nil {
+			return
+		}
 		if exprs {
 			r.constExpr(m)
 		} else {
 			r.functionIndex(m)
-		}
-		if r.err != nil {
-			return
 		}
 	}
 }

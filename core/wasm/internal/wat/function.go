@@ -19,13 +19,9 @@ type body struct {
 func (a *assembler) function(line int, items []node) {
 	t, names, items := signature(items)
 	f := &body{assembler: a, locals: names}
-	var declared [][]byte
-	count := len(t.params)
+	var locals []byte
 	for len(items) > 0 && items[0].head() == "local" {
-		for _, c := range []byte(typed(&items[0], names, count)) {
-			declared = append(declared, []byte{1, c})
-			count++
-		}
+		locals = append(locals, typed(&items[0], names, len(t.params)+len(locals))...)
 		items = items[1:]
 	}
 	f.instructions(items)
@@ -33,8 +29,23 @@ func (a *assembler) function(line int, items []node) {
 		fail(line, "a block is not ended")
 	}
 	a.functions = append(a.functions, a.typeIndex(t))
-	code := slices.Concat(uleb(uint64(len(declared))), slices.Concat(declared...), f.out, []byte{0x0b})
+	code := slices.Concat(runs(locals), f.out, []byte{0x0b})
 	a.bodies = append(a.bodies, append(uleb(uint64(len(code))), code...))
+}
+
+// runs spells the types of locals: how many of the same type follow each other.
+func runs(types []byte) []byte {
+	count, out := uint64(0), []byte(nil)
+	for len(types) > 0 {
+		n := 1
+		for n < len(types) && types[n] == types[0] {
+			n++
+		}
+		out = append(append(out, uleb(uint64(n))...), types[0])
+		types = types[n:]
+		count++
+	}
+	return append(uleb(count), out...)
 }
 
 // expression assembles an initializer, which is given as one folded instruction.
