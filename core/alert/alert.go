@@ -80,6 +80,10 @@ type Alert struct {
 	Peak      float64 `json:"peak"`      // the highest absolute value while firing
 	Text      string  `json:"text,omitempty"`
 
+	// Recent are the last values while it is pending or fires, the oldest first, at most [MostRecent]. The slice is never
+	// changed in place. It is for people, and not kept over a restart.
+	Recent []float64 `json:"-"`
+
 	GeneratorURL string `json:"generatorURL,omitempty"` // of one that others raise: where they say it comes from
 
 	ActiveAt   time.Time     `json:"activeAt"`            // the condition began to hold
@@ -90,6 +94,17 @@ type Alert struct {
 	ExpiresAt  time.Time     `json:"expiresAt,omitzero"`  // of one that others raise: over then, unless it is posted again
 	Held       time.Duration `json:"held,omitempty"`      // evidenced time: of the condition in pending (or again), of health while keep_firing_for runs
 	Revision   uint64        `json:"revision"`            // rises with every change that people would see
+}
+
+// MostRecent is how many values an alert remembers.
+const MostRecent = 10
+
+// Remember returns recent values with one more.
+func Remember(recent []float64, value float64) []float64 {
+	if len(recent) >= MostRecent {
+		recent = recent[len(recent)-MostRecent+1:]
+	}
+	return append(slices.Clone(recent), value)
 }
 
 // Group is what one receiver should know about alerts that belong together: the result of routing, the input of delivery.

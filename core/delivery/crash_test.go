@@ -210,7 +210,7 @@ func TestCrash(t *testing.T) {
 			n := b.service.got[1].Alerts[0]
 			want := notifier.Alert{
 				Fingerprint: "0000000000000041", Status: "resolved", Rule: "A", Labels: map[string]string{"alertname": "A"},
-				Annotations: map[string]string{"summary": "it is bad"}, StartsAt: b.start, EndsAt: b.start.Add(31 * time.Second),
+				Annotations: map[string]string{"summary": "it is bad"}, StartsAt: b.start, EndsAt: b.start.Add(31 * time.Second), Change: notifier.Ended,
 			}
 			if diff := cmp.Diff(want, n); diff != "" {
 				t.Error(diff)

@@ -58,17 +58,20 @@ func (p *part) alert() notifier.Alert {
 		return notifier.Alert{
 			Fingerprint: p.known.Fingerprint.String(), Status: notifier.StatusResolved, Rule: p.known.Rule,
 			Labels: p.known.Labels.Map(), Annotations: p.known.Annotations,
-			StartsAt: p.known.StartsAt, EndsAt: p.known.GoneAt, Value: p.known.Value,
+			StartsAt: p.known.StartsAt, EndsAt: p.known.GoneAt, Value: p.known.Value, Change: notifier.Ended,
 		}
 	}
 	a := &p.member.Alert
 	told := notifier.Alert{
 		Fingerprint: a.Fingerprint.String(), Status: notifier.StatusFiring, Rule: a.Name(),
 		Labels: a.Labels.Map(), Annotations: a.Annotations, StartsAt: beganAt(a), Value: a.Value,
-		GeneratorURL: a.GeneratorURL,
+		FireValue: a.FireValue, Peak: a.Peak, Recent: a.Recent, Change: notifier.Added, GeneratorURL: a.GeneratorURL,
 	}
-	if !p.firing() {
-		told.Status, told.EndsAt = notifier.StatusResolved, a.ResolvedAt
+	switch p.role {
+	case standing:
+		told.Change = notifier.Standing
+	case closing, late:
+		told.Status, told.EndsAt, told.Change = notifier.StatusResolved, a.ResolvedAt, notifier.Ended
 	}
 	return told
 }

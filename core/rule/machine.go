@@ -111,6 +111,7 @@ func (in *instance) measure(o observation) {
 		return
 	}
 	in.Value = o.value
+	in.Recent = alert.Remember(in.Recent, o.value)
 	if in.State == alert.Firing && o.evidence == active && math.Abs(o.value) > math.Abs(in.Peak) {
 		in.Peak = o.value
 	}
@@ -164,6 +165,7 @@ func (in instance) fire(o observation) instance {
 		if in.relabelled(o) {
 			in.Labels = o.labels
 		}
+		in.Recent = nil
 		in.measure(o)
 	}
 	in.State, in.Reason = alert.Firing, ""

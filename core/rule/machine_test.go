@@ -199,6 +199,7 @@ func TestWhatAnIncidentRemembers(t *testing.T) {
 	want := alert.Alert{
 		Rule: "HighErrors", State: alert.Resolved, Reason: "the rule finds it healthy",
 		Value: 0.01, FireValue: 0.1, Peak: -0.7, Text: "0.01",
+		Recent:   []float64{0.5, 0.1, -0.7, 0.2, 0.01},
 		ActiveAt: epoch.Add(time.Minute), FiredAt: epoch.Add(2 * time.Minute), ResolvedAt: at, Revision: 3,
 	}
 	if diff := cmp.Diff(want, in.Alert); diff != "" {
@@ -213,7 +214,7 @@ func TestWhatAnIncidentRemembers(t *testing.T) {
 	}
 	see(active, 0.8, "")
 	want = alert.Alert{
-		Rule: "HighErrors", State: alert.Firing, Value: 0.8, FireValue: 0.8, Peak: 0.8, Text: "0.8",
+		Rule: "HighErrors", State: alert.Firing, Value: 0.8, FireValue: 0.8, Peak: 0.8, Text: "0.8", Recent: []float64{0.8},
 		ActiveAt: at.Add(-time.Minute), FiredAt: at, Revision: 4,
 	}
 	if diff := cmp.Diff(want, in.Alert); diff != "" {

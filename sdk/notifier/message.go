@@ -18,7 +18,7 @@ func toMessage(n Notification) *pluginpb.Notification {
 		m.Alerts = append(m.Alerts, &pluginpb.Alert{
 			Fingerprint: a.Fingerprint, Status: string(a.Status), Rule: clean(a.Rule), Labels: cleanMap(a.Labels),
 			Annotations: cleanMap(a.Annotations), StartsAtNs: nanos(a.StartsAt), EndsAtNs: nanos(a.EndsAt), Value: a.Value,
-			GeneratorUrl: clean(a.GeneratorURL),
+			GeneratorUrl: clean(a.GeneratorURL), Change: string(a.Change), FireValue: a.FireValue, Peak: a.Peak, Recent: a.Recent,
 		})
 	}
 	return m
@@ -34,7 +34,7 @@ func fromMessage(m *pluginpb.Notification) Notification {
 		n.Alerts = append(n.Alerts, Alert{
 			Fingerprint: a.GetFingerprint(), Status: Status(a.GetStatus()), Rule: a.GetRule(), Labels: a.GetLabels(),
 			Annotations: a.GetAnnotations(), StartsAt: moment(a.GetStartsAtNs()), EndsAt: moment(a.GetEndsAtNs()), Value: a.GetValue(),
-			GeneratorURL: a.GetGeneratorUrl(),
+			GeneratorURL: a.GetGeneratorUrl(), Change: Change(a.GetChange()), FireValue: a.GetFireValue(), Peak: a.GetPeak(), Recent: a.GetRecent(),
 		})
 	}
 	return n

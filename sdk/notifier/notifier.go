@@ -67,8 +67,22 @@ type Alert struct {
 	StartsAt     time.Time
 	EndsAt       time.Time // zero while firing
 	Value        float64   // now, or at the end
+	FireValue    float64   // when it began to fire
+	Peak         float64   // the value farthest from zero while it fired
+	Recent       []float64 // the last values, the oldest first, at most ten; none of alerts that have no value
+	Change       Change
 	GeneratorURL string
 }
+
+// Change is what an alert is compared with what this receiver accepted last.
+type Change string
+
+// The changes.
+const (
+	Added    Change = "added"    // it fires, and the receiver did not know
+	Standing Change = "standing" // it fires, as the receiver knows
+	Ended    Change = "resolved" // it is over
+)
 
 // Status of an alert in a notification, as Alertmanager spells it.
 type Status string

@@ -1422,6 +1422,10 @@ type Alert struct {
 	EndsAtNs      int64                  `protobuf:"varint,7,opt,name=ends_at_ns,json=endsAtNs,proto3" json:"ends_at_ns,omitempty"`       // Unix; 0 while firing
 	Value         float64                `protobuf:"fixed64,8,opt,name=value,proto3" json:"value,omitempty"`
 	GeneratorUrl  string                 `protobuf:"bytes,9,opt,name=generator_url,json=generatorUrl,proto3" json:"generator_url,omitempty"`
+	Change        string                 `protobuf:"bytes,10,opt,name=change,proto3" json:"change,omitempty"`                          // added, standing, resolved: to what this receiver accepted last
+	FireValue     float64                `protobuf:"fixed64,11,opt,name=fire_value,json=fireValue,proto3" json:"fire_value,omitempty"` // the value when it began to fire
+	Peak          float64                `protobuf:"fixed64,12,opt,name=peak,proto3" json:"peak,omitempty"`                            // the value farthest from zero while it fired
+	Recent        []float64              `protobuf:"fixed64,13,rep,packed,name=recent,proto3" json:"recent,omitempty"`                 // the last values, the oldest first, at most ten
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1517,6 +1521,34 @@ func (x *Alert) GetGeneratorUrl() string {
 		return x.GeneratorUrl
 	}
 	return ""
+}
+
+func (x *Alert) GetChange() string {
+	if x != nil {
+		return x.Change
+	}
+	return ""
+}
+
+func (x *Alert) GetFireValue() float64 {
+	if x != nil {
+		return x.FireValue
+	}
+	return 0
+}
+
+func (x *Alert) GetPeak() float64 {
+	if x != nil {
+		return x.Peak
+	}
+	return 0
+}
+
+func (x *Alert) GetRecent() []float64 {
+	if x != nil {
+		return x.Recent
+	}
+	return nil
 }
 
 type SendResponse struct {
@@ -1694,7 +1726,7 @@ const file_tocsin_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x04late\x18\x0e \x01(\bR\x04late\x1a>\n" +
 	"\x10GroupLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd4\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb7\x04\n" +
 	"\x05Alert\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x16\n" +
 	"\x06status\x18\x02 \x01(\tR\x06status\x12\x12\n" +
@@ -1706,7 +1738,13 @@ const file_tocsin_plugin_v1_plugin_proto_rawDesc = "" +
 	"\n" +
 	"ends_at_ns\x18\a \x01(\x03R\bendsAtNs\x12\x14\n" +
 	"\x05value\x18\b \x01(\x01R\x05value\x12#\n" +
-	"\rgenerator_url\x18\t \x01(\tR\fgeneratorUrl\x1a9\n" +
+	"\rgenerator_url\x18\t \x01(\tR\fgeneratorUrl\x12\x16\n" +
+	"\x06change\x18\n" +
+	" \x01(\tR\x06change\x12\x1d\n" +
+	"\n" +
+	"fire_value\x18\v \x01(\x01R\tfireValue\x12\x12\n" +
+	"\x04peak\x18\f \x01(\x01R\x04peak\x12\x16\n" +
+	"\x06recent\x18\r \x03(\x01R\x06recent\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +

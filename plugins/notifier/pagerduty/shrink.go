@@ -15,7 +15,9 @@ import (
 type alertDetail struct {
 	Labels      map[string]string `json:"labels,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
-	Value       string            `json:"value"`
+	Value       string            `json:"value,omitempty"` // as it went: see outbound.Course
+	Change      string            `json:"change,omitempty"`
+	Duration    string            `json:"duration,omitempty"`
 	StartsAt    string            `json:"startsAt,omitempty"`
 	EndsAt      string            `json:"endsAt,omitempty"`
 	Source      string            `json:"source,omitempty"`
@@ -55,7 +57,7 @@ func entries(firing, resolved []notifier.Alert, text int) listed {
 
 func encodeAlert(a *notifier.Alert, text int) json.RawMessage {
 	d := alertDetail{
-		Labels: a.Labels, Annotations: a.Annotations, Value: outbound.Value(a.Value), StartsAt: formatTime(a.StartsAt),
+		Labels: a.Labels, Annotations: a.Annotations, Value: outbound.Course(a), Change: string(a.Change), Duration: outbound.Duration(a), StartsAt: formatTime(a.StartsAt),
 		EndsAt: formatTime(a.EndsAt), Source: a.GeneratorURL, Fingerprint: a.Fingerprint,
 	}
 	if text > 0 {

@@ -189,12 +189,20 @@ func alertLine(a *notifier.Alert) string {
 	if labels := labelText(a.Labels); labels != "" {
 		fmt.Fprintf(&line, " `%s`", strings.ReplaceAll(clipEscaped(labels, maxLabels), "`", "'"))
 	}
-	fmt.Fprintf(&line, " value %s", outbound.Value(a.Value))
+	if a.Change == notifier.Added {
+		line.WriteString(" (new)")
+	}
+	if course := outbound.Course(a); course != "" {
+		fmt.Fprintf(&line, " value %s", course)
+	}
 	if !a.StartsAt.IsZero() {
 		fmt.Fprintf(&line, ", since %s", a.StartsAt.UTC().Format("2006-01-02 15:04:05 UTC"))
 	}
 	if !a.EndsAt.IsZero() {
 		fmt.Fprintf(&line, ", until %s", a.EndsAt.UTC().Format("2006-01-02 15:04:05 UTC"))
+		if lasted := outbound.Duration(a); lasted != "" {
+			fmt.Fprintf(&line, " (%s)", lasted)
+		}
 	}
 	for _, l := range outbound.AlertLinks(a) {
 		if address := escapeURL(l.URL); len(address) <= maxLink {

@@ -55,6 +55,7 @@ func incident() notifier.Notification {
 		ExternalURL: "https://tocsin.example.org",
 		Alerts: []notifier.Alert{{
 			Fingerprint: "c166d1c4548843fb", Status: notifier.StatusFiring, Rule: "HighAPIErrorRate", StartsAt: started, Value: 0.125,
+			FireValue: 0.08, Peak: 0.2, Recent: []float64{0.08, 0.1, 0.2, 0.125}, Change: notifier.Added,
 			Labels: map[string]string{"alertname": "HighAPIErrorRate", "endpoint": "/critical/api", "severity": "critical"},
 			Annotations: map[string]string{
 				"summary": "/critical/api: 12.5% of requests fail", "runbook": "https://runbooks.example.org/high-api-error-rate?a=1&b=2",
@@ -67,7 +68,9 @@ func incident() notifier.Notification {
 func ended(n notifier.Notification) notifier.Notification {
 	n.ID, n.Reason, n.Alerts = "4f1d", notifier.ReasonAllResolved, slices.Clone(n.Alerts)
 	for i := range n.Alerts {
-		n.Alerts[i].Status, n.Alerts[i].EndsAt, n.Alerts[i].Value = notifier.StatusResolved, started.Add(38*time.Minute), 0.001
+		a := &n.Alerts[i]
+		a.Status, a.Change, a.EndsAt, a.Value = notifier.StatusResolved, notifier.Ended, started.Add(38*time.Minute), 0.001
+		a.Recent = append(slices.Clone(a.Recent), 0.001)
 	}
 	return n
 }
