@@ -42,7 +42,7 @@ rules-wasm/built/%.wasm.gz: rules-wasm/%/*.go $(SDK_RULE) | bin/build-rule
 	bin/build-rule ./rules-wasm/$* $@
 
 examples: build ## every example configuration passes `tocsin check`, and its tests
-	bin/tocsin rule build examples/rule-go
+	bin/tocsin rule build examples/rule-go -o examples/rule-go/hot.wasm
 	@for d in examples/*/; do if ls $$d*.hcl >/dev/null 2>&1; then echo "check $$d"; bin/tocsin check $$d || exit 1; fi; done
 	bin/tocsin test examples
 

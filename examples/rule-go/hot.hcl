@@ -5,7 +5,7 @@ source "http" "sensors" {
   interval = "15s"
 }
 
-module "hot" { path = "hot.wasm" } # tocsin rule build .
+module "hot" { path = "hot.wasm" } # tocsin rule build . -o hot.wasm
 
 rule "Hot" {
   module = "hot"
