@@ -21,11 +21,26 @@ func (s *slab) bind(layout *frame.Layout, d *demand) []*selector {
 		b.redemand()
 	}
 	if layout != s.layout {
-		b.relayout(layout)
+		b.relayout(layout, len(layout.Series))
+		b.before = nil
 	}
+	return b.finish()
+}
+
+// rebind is bind to a layout that lists only what is read of a page of size series.
+func (s *slab) rebind(layout *frame.Layout, size int) {
+	if layout != s.layout {
+		b := binder{slab: s, added: make(map[*selector][]uint32)}
+		b.relayout(layout, size)
+		b.finish()
+	}
+}
+
+// finish carries out what was bound. It returns the selectors that newly match something.
+func (b *binder) finish() []*selector {
 	b.settle()
 	matched := b.publish()
-	s.plan()
+	b.plan()
 	return matched
 }
 
@@ -82,9 +97,9 @@ func (b *binder) redemand() {
 }
 
 // relayout finds the slot of every column. Series that are not on the new page end, new ones are born.
-func (b *binder) relayout(layout *frame.Layout) {
+func (b *binder) relayout(layout *frame.Layout, size int) {
 	old, oldColumns := b.layout, b.columns
-	bornAt := b.birth(old, layout)
+	bornAt := b.birth(size)
 	columns := make([]uint32, len(layout.Series))
 	seen := make([]bool, len(b.slots), len(b.slots)+len(layout.Series))
 	twice := false
@@ -126,7 +141,7 @@ func (b *binder) relayout(layout *frame.Layout) {
 			b.ended[id] = b.last
 		}
 	}
-	b.layout, b.columns, b.twice = layout, columns, twice
+	b.layout, b.size, b.columns, b.twice = layout, size, columns, twice
 }
 
 // settle gives their rings to the series that wait for one.
@@ -160,12 +175,13 @@ func nearby(layout *frame.Layout, column int, ls frame.Labels) int {
 	return -1
 }
 
-// birth is the time of the row that proves that series which only the new layout has did not exist, never without proof.
-func (b *binder) birth(old, layout *frame.Layout) int64 {
-	if b.rows == 0 || old == nil {
+// birth is the time of the row that proves that series which only a new page of size series has did not exist, never
+// without proof.
+func (b *binder) birth(size int) int64 {
+	if b.rows == 0 || b.layout == nil {
 		return never
 	}
-	if gained := len(layout.Series) - len(old.Series); gained >= massAppearance && gained > len(old.Series) {
+	if gained := size - b.size; gained >= massAppearance && gained > b.size {
 		return never
 	}
 	return b.last
@@ -185,12 +201,24 @@ func (s *slab) lookup(hash uint64, ls frame.Labels) uint32 {
 
 // create makes a slot for a series if somebody reads it. Its samples begin with the next row.
 func (b *binder) create(series frame.Series, hash uint64, bornAt int64) uint32 {
-	var window int64
-	b.found, window = b.demand.match(series.Labels, b.found[:0])
-	if window == 0 {
+	id, window := b.enter(series, hash)
+	if id == none {
 		return none
 	}
-	var id uint32
+	if !b.before.would(b.found) {
+		bornAt = never // it may have been on the page before the restart
+	}
+	b.bear(id, bornAt, b.grave(hash))
+	b.moves = append(b.moves, move{slot: id, to: b.bandFor(window), new: true})
+	return id
+}
+
+// enter makes a slot without a ring for a series if somebody reads it, and tells the longest window that does.
+func (b *binder) enter(series frame.Series, hash uint64) (id uint32, window int64) {
+	b.found, window = b.demand.match(series.Labels, b.found[:0])
+	if window == 0 {
+		return none, 0
+	}
 	if n := len(b.freeSlots); n > 0 {
 		id, b.freeSlots = b.freeSlots[n-1], b.freeSlots[:n-1]
 	} else {
@@ -208,12 +236,10 @@ func (b *binder) create(series frame.Series, hash uint64, bornAt int64) uint32 {
 		first: b.rows, run: b.rows, end: present, next: next, hash: hash, live: true,
 		counts: counts(series),
 	}
-	b.bear(id, bornAt, b.grave(hash))
-	b.moves = append(b.moves, move{slot: id, to: b.bandFor(window), new: true})
 	for _, sel := range b.found {
 		b.added[sel] = append(b.added[sel], id)
 	}
-	return id
+	return id, window
 }
 
 // revive lets a series that had ended go on, with a hole where it was absent.

@@ -1,6 +1,7 @@
 package window
 
 import (
+	"iter"
 	"slices"
 	"time"
 
@@ -35,6 +36,24 @@ func newDemand(selectors map[string]*selector) *demand {
 		}
 	}
 	return d
+}
+
+// selectors are all that are read by.
+func (d *demand) selectors() iter.Seq[*selector] {
+	return func(yield func(*selector) bool) {
+		for _, list := range d.byName {
+			for _, w := range list {
+				if !yield(w.selector) {
+					return
+				}
+			}
+		}
+		for _, w := range d.nameless {
+			if !yield(w.selector) {
+				return
+			}
+		}
+	}
 }
 
 // match appends to found the selectors that read a series, and returns the longest of their windows, 0 if none does.

@@ -16,6 +16,7 @@ import (
 // driver feeds a store and the model with the same random history.
 type driver struct {
 	store   *Store
+	log     *memoryLog
 	target  *Target
 	labels  frame.Labels
 	model   *model
@@ -43,6 +44,36 @@ func (d *driver) open(interval time.Duration) {
 func (d *driver) add(q Query) {
 	d.views = append(d.views, d.store.Bind([]Query{q}))
 	d.queries = append(d.queries, q)
+}
+
+// restart goes on with a new store, which is rebuilt from what the old one recorded.
+func (d *driver) restart(t *rapid.T, interval time.Duration) {
+	d.store = New(Options{})
+	d.views = nil
+	for _, q := range d.queries {
+		d.views = append(d.views, d.store.Bind([]Query{q}))
+	}
+	r := d.store.Restore()
+	for _, record := range d.log.records {
+		if err := r.Apply(record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.End(time.UnixMilli(d.at))
+	d.store.RecordTo(d.log)
+	d.log.rotate(d.store)
+	d.open(interval)
+}
+
+// memoryLog keeps the records of a store.
+type memoryLog struct{ records [][]byte }
+
+func (l *memoryLog) Append(record []byte) { l.records = append(l.records, slices.Clone(record)) }
+
+// rotate begins anew with whole states.
+func (l *memoryLog) rotate(s *Store) {
+	l.records = nil
+	s.Snapshot(l.Append)
 }
 
 func (d *driver) step(t *rapid.T) {

@@ -231,7 +231,8 @@ func TestStoreAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		interval := time.Second
 		s := New(Options{})
-		d := driver{store: s, model: &model{interval: interval.Milliseconds(), series: make(map[string]*history)}}
+		d := driver{store: s, log: new(memoryLog), model: &model{interval: interval.Milliseconds(), series: make(map[string]*history)}}
+		s.RecordTo(d.log)
 		d.open(interval)
 		matchers, err := ParseSelector("requests_total")
 		if err != nil {
@@ -260,9 +261,14 @@ func TestStoreAgainstModel(t *testing.T) {
 				d.churn(t)
 				d.row(t)
 			case 4:
-				if rapid.Bool().Draw(t, "reopen") {
+				switch rapid.IntRange(0, 3).Draw(t, "interruption") {
+				case 0:
 					d.target.Close()
 					d.open(interval)
+				case 1:
+					d.restart(t, interval)
+				case 2:
+					d.log.rotate(d.store)
 				}
 			default:
 				d.row(t)

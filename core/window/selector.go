@@ -3,6 +3,7 @@ package window
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -40,6 +41,7 @@ func firstParseError(err error) error {
 // selector is a set of matchers that one or more views read by.
 type selector struct {
 	key      string
+	hash     uint64            // of key, stable across processes
 	matchers []*labels.Matcher // on labels other than the metric's name
 	name     string            // the metric, "" where not one exact name is asked for
 	except   [][]*labels.Matcher
@@ -50,6 +52,9 @@ type selector struct {
 
 func newSelector(matchers []*labels.Matcher, except [][]*labels.Matcher) *selector {
 	s := &selector{key: selectorKey(matchers, except), except: except, windows: make(map[*View]int64)}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(s.key)) // never fails
+	s.hash = h.Sum64()
 	for _, m := range matchers {
 		if m.Name == frame.MetricName && m.Type == labels.MatchEqual && m.Value != "" && s.name == "" {
 			s.name = m.Value
@@ -118,4 +123,12 @@ func (s *selector) add(t *Target) {
 func (s *selector) remove(t *Target) {
 	list := slices.DeleteFunc(slices.Clone(*s.targets.Load()), func(other *Target) bool { return other == t })
 	s.targets.Store(&list)
+}
+
+// readers are the hashes of the selectors that read a page before a restart.
+type readers map[uint64]struct{}
+
+// would tells whether a series that these selectors match would have been known before the restart.
+func (r readers) would(selectors []*selector) bool {
+	return r == nil || slices.ContainsFunc(selectors, func(s *selector) bool { _, ok := r[s.hash]; return ok })
 }

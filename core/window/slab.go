@@ -42,9 +42,11 @@ type slab struct {
 
 	// what is bound
 	layout  *frame.Layout
+	size    int // of the page, in series
 	demand  *demand
 	columns []uint32 // slot of each column, none where nobody reads it
 	twice   bool     // the layout has a series twice
+	before  readers  // who read the page before a restart; nil if there was none, or a page since
 	plans   []run    // how a row goes into the rings
 	owned   []uint32 // columns of series that bring their own times
 	bound   map[*selector]*binding

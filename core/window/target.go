@@ -25,10 +25,12 @@ type Target struct {
 
 	mu sync.RWMutex
 	// guarded by mu
-	page   *slab // nil after Close and adoption
-	health *slab
-	closed bool
-	answer answer
+	page    *slab // nil after Close and adoption
+	health  *slab
+	closed  bool
+	answer  answer
+	resumed bool // after a restart, and not collected since
+	scribe  scribe
 }
 
 // answer is how the latest collections ended.
@@ -50,12 +52,23 @@ func (t *Target) Append(page, health frame.Frame) error {
 	if t.closed {
 		return fmt.Errorf("append to the windows of %s: %w", t.labels, ErrClosed)
 	}
+	t.resume(page.Time)
 	t.bind(page.Layout, health.Layout)
 	t.answer = answer{ok: true, ever: true}
-	if err := errors.Join(t.page.append(page), t.health.append(health)); err != nil {
+	failed, unwell := t.page.append(page), t.health.append(health)
+	t.record(recordCollection, page.Time, taken(&page, failed), taken(&health, unwell))
+	if err := errors.Join(failed, unwell); err != nil {
 		return fmt.Errorf("append to the windows of %s: %w", t.labels, err)
 	}
 	return nil
+}
+
+// taken is a row unless it was refused.
+func taken(f *frame.Frame, refused error) *frame.Frame {
+	if refused != nil {
+		return nil
+	}
+	return f
 }
 
 // Miss takes a failed collection: the page's series have no sample at this time, the ones about the collection do.
@@ -65,15 +78,19 @@ func (t *Target) Miss(health frame.Frame) {
 	if t.closed {
 		return
 	}
+	t.resume(health.Time)
 	t.answer.ok = false
 	t.page.missed(health.Time)
 	if err := health.Check(); err != nil {
 		t.store.logger.Error().Err(err).Stringer("target", t.labels).Msg("health series dropped")
+		t.record(recordMiss, health.Time, nil, nil)
 		return
 	}
 	t.bind(t.page.layout, health.Layout)
-	if err := t.health.append(health); err != nil {
-		t.store.logger.Debug().Err(err).Stringer("target", t.labels).Msg("health series dropped")
+	refused := t.health.append(health)
+	t.record(recordMiss, health.Time, nil, taken(&health, refused))
+	if refused != nil {
+		t.store.logger.Debug().Err(refused).Stringer("target", t.labels).Msg("health series dropped")
 	}
 }
 
@@ -102,6 +119,8 @@ func (t *Target) adopt(old *Target) {
 	old.mu.Lock()
 	defer old.mu.Unlock()
 	t.page, t.health, t.answer = old.page, old.health, old.answer
+	t.scribe, t.resumed = old.scribe, old.resumed
+	t.scribe.page.demand = nil // a snapshot at this moment would miss the target: the next record is the whole state
 	old.page, old.health = nil, nil
 	for _, s := range t.slabs() {
 		s.gone.Store(false)

@@ -44,12 +44,14 @@ type Store struct {
 	logger     zerolog.Logger
 	demand     atomic.Pointer[demand] // what is read; replaced under mu, never changed
 	generation atomic.Uint64          // of dictionaries, over all views: no two dictionaries share one
+	log        Log                    // nil: nothing is recorded
 
 	mu struct {
 		sync.Mutex
 		targets   []*Target
 		closed    []*Target // their samples wait for a target of the same labels, see Open
 		selectors map[string]*selector
+		latest    uint64 // number of a target
 	}
 }
 
@@ -78,10 +80,12 @@ func (s *Store) Open(target frame.Labels, interval time.Duration) *Target {
 	}
 	if t.page == nil {
 		t.page, t.health = newSlab(t.interval), newSlab(t.interval)
+		s.mu.latest++
+		t.scribe.id = s.mu.latest
 	}
 	s.mu.targets = append(s.mu.targets, t)
 	for _, sel := range s.mu.selectors {
-		if !sel.contradicts(target) {
+		if !sel.contradicts(target) || t.page.bound[sel] != nil || t.health.bound[sel] != nil {
 			sel.add(t)
 		}
 	}
