@@ -22,6 +22,7 @@ type Engine struct {
 	ExternalURL string   // where people reach this engine; without a slash at the end, "" if unknown
 	Debug       bool     // serve /debug/pprof
 
+	WindowSync     time.Duration // how much of the windows a crash may lose
 	Lookback       time.Duration // how old the sample of an instant selector in PromQL may be
 	UnknownAfter   time.Duration // how long data may be missing before TocsinBlind
 	ResolveTimeout time.Duration // how long an alert of others lasts that was posted without an end
@@ -36,6 +37,8 @@ const (
 	defaultDataDir      = "data"
 	defaultUnknownAfter = 5 * time.Minute
 	defaultLookback     = 5 * time.Minute // as in Prometheus
+	defaultWindowSync   = time.Second
+	leastSync           = 100 * time.Millisecond
 
 	defaultResolveTimeout = 5 * time.Minute // as in Alertmanager
 	defaultExternalExpiry = "resolve"
@@ -49,19 +52,20 @@ func (l *loader) engine() Engine {
 	if len(blocks) == 0 {
 		return Engine{
 			Listen: defaultListen, DataDir: filepath.Join(dir, defaultDataDir), UnknownAfter: defaultUnknownAfter,
-			Lookback:       defaultLookback,
+			Lookback: defaultLookback, WindowSync: defaultWindowSync,
 			ResolveTimeout: defaultResolveTimeout, ExternalExpiry: defaultExternalExpiry,
 		}
 	}
 	block := blocks[0]
 	dir = l.files[block.DefRange.Filename].dir
-	b := l.open(block, []string{"listen", "data_dir", "plugin_dir", "module_dir", "external_url", "debug", "lookback_delta", "unknown_after", "resolve_timeout", "external_expiry"})
+	b := l.open(block, []string{"listen", "data_dir", "plugin_dir", "module_dir", "external_url", "debug", "lookback_delta", "window_sync", "unknown_after", "resolve_timeout", "external_expiry"})
 	e := Engine{
 		Listen:       b.text("listen", defaultListen),
 		DataDir:      under(dir, b.text("data_dir", defaultDataDir)),
 		ExternalURL:  strings.TrimRight(b.text("external_url", ""), "/"),
 		Debug:        b.boolean("debug", false),
 		Lookback:     b.duration("lookback_delta", defaultLookback, leastInterval),
+		WindowSync:   b.duration("window_sync", defaultWindowSync, leastSync),
 		UnknownAfter: b.duration("unknown_after", defaultUnknownAfter, 0),
 
 		ResolveTimeout: b.duration("resolve_timeout", defaultResolveTimeout, time.Second),

@@ -54,7 +54,7 @@ func TestEveryBlockIsTyped(t *testing.T) {
 	want := &Config{
 		Engine: Engine{
 			Listen: "unix:/run/tocsin.sock", DataDir: "state", PluginDirs: []string{"plugins", "/usr/lib/tocsin"},
-			ModuleDirs: []string{"rules"}, ExternalURL: "https://tocsin.example.org", Debug: true, Lookback: 5 * time.Minute, UnknownAfter: 5 * time.Minute,
+			ModuleDirs: []string{"rules"}, ExternalURL: "https://tocsin.example.org", Debug: true, WindowSync: time.Second, Lookback: 5 * time.Minute, UnknownAfter: 5 * time.Minute,
 			ResolveTimeout: 5 * time.Minute, ExternalExpiry: "resolve",
 		},
 		Sources: []Source{{
@@ -124,7 +124,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(got)
 	}
 	want := &Config{
-		Engine: Engine{Listen: "127.0.0.1:9095", DataDir: "data", Lookback: 5 * time.Minute, UnknownAfter: 5 * time.Minute, ResolveTimeout: 5 * time.Minute, ExternalExpiry: "resolve"},
+		Engine: Engine{Listen: "127.0.0.1:9095", DataDir: "data", WindowSync: time.Second, Lookback: 5 * time.Minute, UnknownAfter: 5 * time.Minute, ResolveTimeout: 5 * time.Minute, ExternalExpiry: "resolve"},
 		Sources: []Source{{
 			Kind: "http", Name: "gateway", Targets: []string{"10.0.0.11:9113"}, Interval: 15 * time.Second, Timeout: 10 * time.Second, Settings: json.RawMessage(`{}`),
 		}},

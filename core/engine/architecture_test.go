@@ -40,6 +40,7 @@ var ours = []struct {
 	{"core/silence", nil, "it knows which silences there are, not what they do"},
 	{"core/query", []string{"sdk/frame", "sdk/rule/abi", "core/window"}, "it reads windows as PromQL does and knows neither rules nor their alerts"},
 	{"core/state", nil, "it stores bytes"},
+	{"core/wal", nil, "it stores records and does not know what they say"},
 	{"core/pluginhost", []string{"sdk"}, "it runs plugins and does not know what for"},
 	{"core/api", []string{"sdk/frame", "core/alert", "core/silence"}, "it shows what they hold, and hands changes on through funcs"},
 	{"core/access", nil, "it knows who may do what, and nothing of what is done"},

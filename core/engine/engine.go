@@ -72,6 +72,7 @@ type Engine struct {
 	programs plugins        // which program serves which plugin
 	plugins  *pluginhost.Host
 	windows  *window.Store
+	recorder WindowLog // of the windows; nil: they do not survive a restart
 	wasm     *wasm.Host
 	states   *ruleStates
 	promql   *query.Engine
@@ -110,7 +111,7 @@ func New(ctx context.Context, o Options) (_ *Engine, err error) {
 		}
 	}()
 	for _, open := range []func(context.Context) error{
-		e.openState, e.openPlugins, e.openSources, e.openRules, e.openDelivery, e.listen,
+		e.openState, e.openPlugins, e.openSources, e.openRules, e.restoreWindows, e.openDelivery, e.listen,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, err
@@ -283,6 +284,7 @@ func (e *Engine) Start(context.Context) error {
 	}
 	e.opened.push("rules", e.rules.Stop)
 	e.routing.Go(e.routeChanges) // now that the alerts of rules that are no more have ended
+	e.recordWindows()
 	if err := e.scrape.Start(e.sources); err != nil {
 		return err
 	}

@@ -25,6 +25,9 @@ type World struct {
 	// State is closed with the engine; nil: state.db in data_dir.
 	State state.Store
 
+	// Windows keeps what the windows hold over a restart; nil: a log in data_dir, or none if the engine is offline.
+	Windows WindowLog
+
 	// Modules runs rule modules. It may be shared with other engines and is not closed; nil: a host of its own.
 	Modules *wasm.Host
 

@@ -116,6 +116,9 @@ func (r *Rule) coverage(at time.Time) Result {
 	result.Missing = strings.Join(missing, "; ")
 	if result.Complete && r.since.IsZero() {
 		r.since = at
+		if from := r.view.Since(); !from.IsZero() && from.Before(at) {
+			r.since = from
+		}
 	}
 	age := time.Duration(0)
 	if !r.since.IsZero() {
