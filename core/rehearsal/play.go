@@ -18,6 +18,7 @@ import (
 	"github.com/tocsinhq/tocsin/core/engine"
 	"github.com/tocsinhq/tocsin/core/scrape"
 	"github.com/tocsinhq/tocsin/core/state"
+	"github.com/tocsinhq/tocsin/core/wal"
 	"github.com/tocsinhq/tocsin/core/wasm"
 )
 
@@ -30,6 +31,7 @@ type play struct {
 	duration time.Duration
 
 	disk     *state.MemoryStore // as the present engine sees it
+	windows  *wal.Memory        // as well
 	current  *life
 	past     sync.WaitGroup // engines that were killed
 	moments  []moment
@@ -55,7 +57,7 @@ type moment struct {
 }
 
 func newPlay(test *config.Test, versions []*config.Config, modules *wasm.Host) *play {
-	p := &play{test: test, versions: versions, modules: modules, disk: state.Memory()}
+	p := &play{test: test, versions: versions, modules: modules, disk: state.Memory(), windows: new(wal.Memory)}
 	p.duration = p.length()
 	return p
 }
@@ -150,7 +152,7 @@ func (p *play) start(cfg *config.Config) error {
 			},
 			Discoveries: targets.Discoveries,
 			Sender:      func(n config.Notifier) (delivery.Sender, error) { return services.open(ctx, n) },
-			State:       p.disk, Modules: p.modules, Offline: true, Seed: p.test.Seed, Workers: 1, OnTemplate: p.branches.watch,
+			State:       p.disk, Windows: p.windows, Modules: p.modules, Offline: true, Seed: p.test.Seed, Workers: 1, OnTemplate: p.branches.watch,
 		},
 	})
 	if err != nil {
@@ -192,7 +194,7 @@ func (p *play) stop(l *life) error {
 // restart ends the engine in good order and starts another on the same state.
 func (p *play) restart(cfg *config.Config) error {
 	stopped := p.stop(p.current)
-	p.disk = p.disk.Crash() // it is closed; the next process opens it again
+	p.disk, p.windows = p.disk.Crash(), p.windows.Crash() // it is closed; the next process opens it again
 	return errors.Join(stopped, p.start(cfg))
 }
 
@@ -201,7 +203,7 @@ func (p *play) restart(cfg *config.Config) error {
 func (p *play) crash(cfg *config.Config) error {
 	killed := p.current
 	p.end(killed)
-	p.disk = p.disk.Crash()
+	p.disk, p.windows = p.disk.Crash(), p.windows.Crash()
 	p.past.Go(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
