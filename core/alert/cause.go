@@ -89,7 +89,6 @@ const (
 	CauseReloadRefused  Cause = "reload refused" // the former configuration stays
 	CauseLinesLost      Cause = "lines lost"     // they came faster than the disk took them
 	CauseUnwritable     Cause = "not writable"   // the journal's file
-	CauseUnencodable    Cause = "not encodable"  // a decision, as JSON
 )
 
 // causes says which causes a kind of decision can have.
@@ -107,7 +106,7 @@ var causes = map[Kind][]Cause{
 	KindTemplate:   {CauseTemplate},
 	KindAmbiguous:  {CauseTwoVerdicts},
 	KindSkipped:    {CauseOvertaken},
-	KindDropped:    {CauseLinesLost, CauseUnwritable, CauseUnencodable},
+	KindDropped:    {CauseLinesLost, CauseUnwritable},
 	KindGrouped: {
 		CauseAtOnce, CauseGroupWait, CauseGroupInterval, CauseOverBeforeDue, CauseNotWanted, CauseNoResolves, CauseOverWithheld,
 	},

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"strings"
 	"time"
 )
@@ -37,17 +36,11 @@ func decode(key string, value []byte) (Alert, error) {
 }
 
 // encode writes one record. Of numbers that JSON cannot say nothing is kept.
-func encode(a Alert) ([]byte, error) {
-	for _, v := range []*float64{&a.Value, &a.FireValue, &a.Peak} {
-		if math.IsNaN(*v) || math.IsInf(*v, 0) {
-			*v = 0
-		}
+func encode(a *Alert) ([]byte, error) {
+	if int(a.State) >= len(states) {
+		return nil, fmt.Errorf("write alert %s of rule %s: there is no state %d", a.Fingerprint, a.Rule, uint8(a.State))
 	}
-	value, err := json.Marshal(a)
-	if err != nil {
-		return nil, fmt.Errorf("write alert %s of rule %s: %w", a.Fingerprint, a.Rule, err)
-	}
-	return value, nil
+	return a.append(make([]byte, 0, 512)), nil
 }
 
 // change is what one caller wants.
@@ -125,7 +118,7 @@ func (s *Store) prepare(batch []*change) (after map[Fingerprint]*Alert, writes m
 			}
 			writes[fp] = nil
 			if a, known := s.mu.alerts[fp]; known {
-				writes[fp], _ = encode(a) // what can fail was refused when it was put
+				writes[fp], _ = encode(&a) // what can fail was refused when it was put
 			}
 		}
 	}
@@ -157,7 +150,7 @@ func (s *Store) run(c *change, after map[Fingerprint]*Alert, writes map[Fingerpr
 		if next == nil {
 			continue
 		}
-		value, err := encode(*next)
+		value, err := encode(next)
 		if err != nil {
 			return err
 		}

@@ -44,6 +44,8 @@ type Journal struct {
 	overflown uint64 // decisions lost for want of room, to be told
 	unwritten uint64 // decisions that the file refused, to be told
 	closeErr  error
+	space     []alert.Decision // for those of a batch, and
+	text      []byte           // for its lines
 
 	subscribers struct {
 		sync.Mutex

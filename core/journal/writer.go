@@ -1,12 +1,10 @@
 package journal
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	"math"
 	"os"
 	"slices"
 	"time"
@@ -63,22 +61,24 @@ func (j *Journal) write() {
 
 // take writes an entry and what waits behind it, at once.
 func (j *Journal) take(e entry) {
-	entries := []entry{e}
-	for len(j.entries) > 0 && len(entries) < batch { // nobody else takes from the queue
-		entries = append(entries, <-j.entries)
-	}
-	var decisions []alert.Decision
-	for _, e := range entries {
+	decisions, written := j.space[:0], []chan<- struct{}(nil)
+	for n := 1; ; n++ {
 		if e.written == nil {
 			decisions = append(decisions, e.decision)
+		} else {
+			written = append(written, e.written)
 		}
+		if len(j.entries) == 0 || n == batch { // nobody else takes from the queue
+			break
+		}
+		e = <-j.entries
 	}
 	j.put(decisions)
-	for _, e := range entries {
-		if e.written != nil {
-			close(e.written)
-		}
+	for _, w := range written {
+		close(w)
 	}
+	clear(decisions) // keeps nothing alive
+	j.space = decisions
 }
 
 // put appends decisions to the file and tells the subscribers.
@@ -87,11 +87,15 @@ func (j *Journal) put(decisions []alert.Decision) {
 		return
 	}
 	j.overflown += j.lost.Swap(0)
-	losses := j.losses()
-	var text []byte
-	for _, d := range slices.Concat(losses, decisions) {
-		text = append(text, line(d)...)
+	lines := decisions
+	if losses := j.losses(); len(losses) > 0 {
+		lines = slices.Concat(losses, decisions)
 	}
+	text := j.text[:0]
+	for i := range lines {
+		text = append(lines[i].AppendJSON(text), '\n')
+	}
+	j.text = text
 	err := j.append(text)
 	switch {
 	case err != nil:
@@ -104,7 +108,7 @@ func (j *Journal) put(decisions []alert.Decision) {
 	}
 	if err == nil {
 		j.overflown, j.unwritten = 0, 0
-		decisions = slices.Concat(losses, decisions)
+		decisions = lines
 	}
 	j.failing = err != nil
 	j.tell(decisions)
@@ -172,18 +176,6 @@ func (j *Journal) rotate() error {
 }
 
 func older(path string) string { return path + ".1" }
-
-// line is a decision as JSON.
-func line(d alert.Decision) []byte {
-	if math.IsNaN(d.Value) || math.IsInf(d.Value, 0) {
-		d.Value = 0 // JSON has no word for it
-	}
-	text, err := json.Marshal(d)
-	if err != nil { // a time beyond the year 9999
-		text, _ = json.Marshal(alert.Decision{Time: time.Now(), Kind: alert.KindDropped, Cause: alert.CauseUnencodable, Reason: "a decision could not be written: " + err.Error()})
-	}
-	return append(text, '\n')
-}
 
 // tell hands decisions to the subscribers, without the lock so that they may cancel.
 func (j *Journal) tell(decisions []alert.Decision) {
