@@ -9,9 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/core/rehearsal"
 	"github.com/tocsinhq/tocsin/core/wasm"
 	"github.com/tocsinhq/tocsin/core/wasm/conformance"
 	"github.com/tocsinhq/tocsin/core/wasm/pack"
@@ -114,6 +117,7 @@ func TestLanguages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			rehearse(t, host, code)
 			for _, tt := range cases {
 				t.Run(tt.name, func(t *testing.T) { tt.run(t, module) })
 			}
@@ -121,6 +125,41 @@ func TestLanguages(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// rehearse holds the module to the test of the example in Go: as a part of a configuration, from samples to the receiver.
+func rehearse(t *testing.T, host *wasm.Host, code []byte) {
+	t.Helper()
+	packed, err := host.WithManifest(t.Context(), "hot", code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "hot.wasm"), packed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"hot.hcl", "hot.test.hcl"} {
+		text, err := os.ReadFile(filepath.Join("rule-go", name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests, diags := config.LoadTests([]string{dir})
+	if len(diags) > 0 || len(tests) == 0 {
+		t.Fatalf("%d tests, %v", len(tests), diags)
+	}
+	director := rehearsal.New(rehearsal.Options{Modules: host, Bubble: func(f func()) {
+		synctest.Test(t, func(*testing.T) { f() })
+	}})
+	for i := range tests {
+		result, diags := director.Run(&tests[i])
+		if len(diags) > 0 || len(result.Failures) > 0 {
+			t.Errorf("%s: %v %+v", tests[i].Name, diags, result.Failures)
+		}
 	}
 }
 

@@ -69,7 +69,22 @@ func TestRefusedModules(t *testing.T) {
 func TestDescribe(t *testing.T) {
 	src := source{manifest: "-", more: `(func (export "tocsin_describe") (result i32) (call $emit (i32.const 3) (i32.const 1024) (i32.const 77)))
 		(data (i32.const 1024) "{\"abi\":{\"major\":1,\"min_minor\":0},\"name\":\"hostile\",\"inputs\":[{\"name\":\"in\"}]}")`}
-	if got := load(t, newHost(t, wasm.Options{}), src, wasm.Limits{}).Manifest().Name; got != "hostile" {
+	host := newHost(t, wasm.Options{})
+	if got := load(t, host, src, wasm.Limits{}).Manifest().Name; got != "hostile" {
 		t.Errorf("got the manifest of %q", got)
+	}
+	code := src.assemble(t)
+	if _, err := wasm.ReadManifest(code); err == nil || !strings.Contains(err.Error(), "tocsin rule build") {
+		t.Errorf("a module without a section: got %v", err)
+	}
+	packed, err := host.WithManifest(t.Context(), "hostile", code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := wasm.ReadManifest(packed); err != nil || m.Name != "hostile" || len(m.Inputs) != 1 {
+		t.Errorf("with its manifest: got %+v, %v", m, err)
+	}
+	if _, err := host.WithManifest(t.Context(), "hostile", []byte("hello")); err == nil {
+		t.Error("a manifest is given to something else")
 	}
 }

@@ -95,7 +95,7 @@ func ReadManifest(wasm []byte) (abi.Manifest, error) {
 	}
 	data, ok := parsed.Custom(abi.ManifestSection)
 	if !ok {
-		return abi.Manifest{}, fmt.Errorf("the module has no section %s: pack it with \"tocsin rule build\"", abi.ManifestSection)
+		return abi.Manifest{}, fmt.Errorf("the module has no section %s: make one with \"tocsin rule build FILE\"", abi.ManifestSection)
 	}
 	return abi.ParseManifest(data)
 }

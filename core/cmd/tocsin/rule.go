@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,19 +32,24 @@ func ruleCommand() *cli.Command {
 
 func ruleBuildCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "build",
-		Usage:       "build a Go rule into a module that carries its manifest",
-		ArgsUsage:   "DIR",
-		Description: "Example:\n  tocsin rule build ./rules-wasm/error_rate -o rules/error_rate.wasm",
+		Name:      "build",
+		Usage:     "make a module that carries its manifest, of a rule in Go or of what another compiler made",
+		ArgsUsage: "DIR|MODULE",
+		Description: "A DIR holds a rule in Go, which is compiled. A MODULE was compiled from another language; it is asked for its manifest,\n" +
+			"in the sandbox, and gets that as a section. A configuration can name a module only with it.\n\n" +
+			"Example:\n  tocsin rule build ./rules-wasm/error_rate -o rules/error_rate.wasm\n  tocsin rule build hot.wasm",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "o", Usage: "write the module to `FILE` (default: DIR/NAME.wasm, NAME being the folder's)"},
+			&cli.StringFlag{Name: "o", Usage: "write the module to `FILE` (default: DIR/NAME.wasm, NAME being the folder's, or MODULE)"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Len() != 1 {
-				return errors.New("usage: tocsin rule build DIR [-o FILE]")
+				return errors.New("usage: tocsin rule build DIR|MODULE [-o FILE]")
 			}
 			dir := cmd.Args().First()
 			out := cmd.String("o")
+			if info, err := os.Stat(dir); err == nil && info.Mode().IsRegular() {
+				return packModule(ctx, dir, cmp.Or(out, dir))
+			}
 			if out == "" {
 				abs, err := filepath.Abs(dir)
 				if err != nil {
@@ -54,6 +60,24 @@ func ruleBuildCommand() *cli.Command {
 			return pack.Build(ctx, dir, out)
 		},
 	}
+}
+
+// packModule gives a module of another compiler its manifest.
+func packModule(ctx context.Context, file, out string) error {
+	code, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	host, err := moduleHost(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = host.Close(context.WithoutCancel(ctx)) }() // the process ends
+	packed, err := host.WithManifest(ctx, filepath.Base(file), code)
+	if err != nil {
+		return err
+	}
+	return pack.Write(out, packed)
 }
 
 // withModule reads the module that a command was given, a file or one that is built in, and makes a host for it.

@@ -1,4 +1,5 @@
-// Package pack builds a rule module from a Go package: WebAssembly with its manifest in a custom section.
+// Package pack makes rule modules, WebAssembly with its manifest in a custom section, of Go packages and of what other
+// compilers made.
 package pack
 
 import (
@@ -17,8 +18,8 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
-// Build compiles the Go package in dir to the rule module out, compressed where its name ends in .gz. The package is built twice: as a native program, which is
-// run to learn the manifest, and for the sandbox. It needs the go command and nothing else.
+// Build compiles the Go package in dir to the rule module out, see [Write]. The package is built twice: as a native program,
+// which is run to learn the manifest, and for the sandbox. It needs the go command and nothing else.
 func Build(ctx context.Context, dir, out string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -45,7 +46,7 @@ func Build(ctx context.Context, dir, out string) error {
 	if code, err = Attach(code, manifest); err != nil {
 		return fmt.Errorf("build rule module %s: %w", dir, err)
 	}
-	return write(out, code)
+	return Write(out, code)
 }
 
 // Attach returns a module with manifest (JSON) in the custom section for it, in the place of one that was there.
@@ -100,8 +101,9 @@ func compile(ctx context.Context, dir, out string, env []string, flags ...string
 	return nil
 }
 
-// write puts the module in place at once: whoever reads it sees the old or the new one.
-func write(out string, code []byte) error {
+// Write puts a module in place at once: whoever reads it sees the old or the new one. It is compressed where the name ends
+// in .gz.
+func Write(out string, code []byte) error {
 	if strings.HasSuffix(out, ".gz") {
 		code = compressed(code)
 	}
