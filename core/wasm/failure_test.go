@@ -1,6 +1,7 @@
 package wasm_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tocsinhq/tocsin/core/wasm"
