@@ -35,10 +35,15 @@ func decode(key string, value []byte) (Alert, error) {
 	return a, nil
 }
 
-// encode writes one record. Of numbers that JSON cannot say nothing is kept.
+// encode writes one record. Of numbers that JSON cannot say nothing is kept; what else it cannot say is refused.
 func encode(a *Alert) ([]byte, error) {
 	if int(a.State) >= len(states) {
 		return nil, fmt.Errorf("write alert %s of rule %s: there is no state %d", a.Fingerprint, a.Rule, uint8(a.State))
+	}
+	for _, at := range [...]time.Time{a.ActiveAt, a.FiredAt, a.ResolvedAt, a.AgainAt, a.ClearSince, a.ExpiresAt} {
+		if year := at.UTC().Year(); year < 0 || year > 9999 {
+			return nil, fmt.Errorf("write alert %s of rule %s: the year %d does not have four digits", a.Fingerprint, a.Rule, year)
+		}
 	}
 	return a.append(make([]byte, 0, 512)), nil
 }
