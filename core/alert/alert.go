@@ -46,6 +46,9 @@ const External = "@external"
 // people are told so.
 const Expired = "expired: "
 
+// RuleRemoved is the reason of an alert whose rule the configuration does not have any more: no evidence of health either.
+const RuleRemoved = "rule removed"
+
 // NewExternalFingerprint returns the fingerprint of an alert that others raise: all its labels identify it. It never is
 // that of an instance of a rule, even if the labels are the same.
 func NewExternalFingerprint(labels frame.Labels) Fingerprint {

@@ -20,10 +20,10 @@ type Alertmanager struct {
 	Groups   func() []Group
 	Silences Silences
 
-	Receivers []string // references: "pagerduty.oncall"
-	Config    string   // the routes as Alertmanager's YAML, for amtool
-	Version   string   // of Alertmanager's API that is spoken, as a release of it: 0.34.0
-	Revision  string   // of the engine
+	Receivers func() []string // references: "pagerduty.oncall"
+	Config    func() string   // the routes as Alertmanager's YAML, for amtool
+	Version   string          // of Alertmanager's API that is spoken, as a release of it: 0.34.0
+	Revision  string          // of the engine
 	Started   time.Time
 }
 
@@ -90,7 +90,7 @@ type receiverJSON struct {
 func (am *Alertmanager) status(w http.ResponseWriter, _ *http.Request) {
 	answer(w, map[string]any{
 		"cluster": map[string]any{"status": "disabled"},
-		"config":  map[string]string{"original": am.Config},
+		"config":  map[string]string{"original": am.Config()},
 		"uptime":  stamp(am.Started),
 		"versionInfo": map[string]string{
 			"version": am.Version, "revision": am.Revision, "branch": "", "buildUser": "", "buildDate": "", "goVersion": runtime.Version(),
@@ -104,7 +104,7 @@ func (am *Alertmanager) receivers(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	list := []receiverJSON{}
-	for _, ref := range am.Receivers {
+	for _, ref := range am.Receivers() {
 		list = append(list, receiverJSON{ref})
 	}
 	answer(w, list)

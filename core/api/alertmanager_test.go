@@ -45,7 +45,8 @@ func serve(t *testing.T, alerts []Alert, post func([]Posted) error) string {
 		Groups: func() []Group {
 			return []Group{{Receiver: "pagerduty.oncall", Labels: frame.FromMap(map[string]string{"severity": "critical"}), Alerts: alerts}}
 		},
-		Receivers: []string{"pagerduty.oncall", "slack.ops"}, Config: "route:\n  receiver: pagerduty.oncall\n", Version: "0.34.0", Started: noon,
+		Receivers: func() []string { return []string{"pagerduty.oncall", "slack.ops"} },
+		Config:    func() string { return "route:\n  receiver: pagerduty.oncall\n" }, Version: "0.34.0", Started: noon,
 	}
 	server := httptest.NewServer(New(Options{Ready: func() error { return nil }, Alertmanager: am}))
 	t.Cleanup(server.Close)

@@ -12,6 +12,7 @@ import (
 // Options say what there is to show and whom to hand changes to.
 type Options struct {
 	Ready        func() error  // nil: the engine does its work
+	Reload       func() error  // loads the configuration again and runs it; nil: not served
 	Alertmanager *Alertmanager // nil: not served
 	Metrics      http.Handler  // nil: not served
 }
@@ -31,6 +32,17 @@ func New(o Options) http.Handler {
 	})
 	if o.Metrics != nil {
 		mux.Handle("GET /metrics", o.Metrics)
+	}
+	if o.Reload != nil {
+		reload := func(w http.ResponseWriter, _ *http.Request) {
+			if err := o.Reload(); err != nil {
+				http.Error(w, "The configuration was rejected, the former one goes on:\n\n"+err.Error(), http.StatusInternalServerError)
+				return
+			}
+			fmt.Fprintln(w, "Tocsin runs the configuration as it is now.")
+		}
+		mux.HandleFunc("POST /-/reload", reload)
+		mux.HandleFunc("PUT /-/reload", reload)
 	}
 	if o.Alertmanager != nil {
 		o.Alertmanager.register(mux)

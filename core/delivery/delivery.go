@@ -122,7 +122,7 @@ func New(options Options) (*Ledger, error) {
 	l.mu.records = map[recordKey]*record{}
 	l.mu.owed = map[alert.Fingerprint]int{}
 	l.mu.batch = newBatch()
-	if err := checkReceivers(options.Receivers); err != nil {
+	if err := Check(options.Receivers); err != nil {
 		return nil, err
 	}
 	for _, r := range options.Receivers {

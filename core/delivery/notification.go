@@ -93,6 +93,8 @@ func (c *content) note() string {
 			because(p.known.Gone)
 		case p.role == opening && p.known.Lifted != "":
 			because("no longer " + p.known.Lifted)
+		case p.role == closing && p.member.Alert.Reason == alert.RuleRemoved:
+			because(alert.RuleRemoved)
 		case p.role == closing && strings.HasPrefix(p.member.Alert.Reason, alert.Expired):
 			if !slices.Contains(notes, p.member.Alert.Reason) {
 				notes = append(notes, p.member.Alert.Reason)

@@ -9,13 +9,16 @@ import (
 // attempts under way stay as they are; the next attempt goes through the new sender. A receiver that is gone is kept
 // until what is open there is closed; then [Options.Retired] is told, after which its sender is not used any more.
 // Have a Reconcile without its groups follow. After an error nothing has changed.
-func (l *Ledger) Configure(receivers []Receiver) error {
-	if err := checkReceivers(receivers); err != nil {
+//
+// externalURL is what [Options.ExternalURL] was.
+func (l *Ledger) Configure(receivers []Receiver, externalURL string) error {
+	if err := Check(receivers); err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.unlock()
 	now := time.Now()
+	l.options.ExternalURL = externalURL
 	wanted := map[string]bool{}
 	for _, r := range receivers {
 		wanted[r.Ref] = true
@@ -39,8 +42,8 @@ func (l *Ledger) Configure(receivers []Receiver) error {
 	return nil
 }
 
-// checkReceivers finds what would make receivers unusable.
-func checkReceivers(receivers []Receiver) error {
+// Check finds what would make receivers unusable, in [New] and [Ledger.Configure].
+func Check(receivers []Receiver) error {
 	seen := map[string]bool{}
 	for _, r := range receivers {
 		if r.Ref == "" || r.Sender == nil {

@@ -16,7 +16,7 @@ import (
 // configure gives the ledger these receivers.
 func (b *bench) configure(receivers ...delivery.Receiver) {
 	b.Helper()
-	if err := b.Configure(receivers); err != nil {
+	if err := b.Configure(receivers, ""); err != nil {
 		b.Fatal(err)
 	}
 	synctest.Wait()
@@ -154,7 +154,7 @@ func TestConfigureRefusesWhatCannotWork(t *testing.T) {
 		b := newBench(t)
 		r := b.options.Receivers[0]
 		for _, receivers := range [][]delivery.Receiver{{r, r}, {{Ref: "fake.x"}}, {{Sender: b.service}}} {
-			if err := b.Configure(receivers); err == nil {
+			if err := b.Configure(receivers, ""); err == nil {
 				t.Errorf("%+v were accepted", receivers)
 			}
 		}

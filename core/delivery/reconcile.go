@@ -105,7 +105,7 @@ func (r *record) explain(elsewhere func(alert.Fingerprint) bool) {
 			case elsewhere(inst.Fingerprint):
 				inst.Gone = "no longer routed here"
 			default:
-				inst.Gone = "rule removed"
+				inst.Gone = alert.RuleRemoved
 			}
 		}
 	}

@@ -38,7 +38,7 @@ func (e *Engine) openSilences() (err error) {
 
 // routingInput is all that decides who hears of what at that time.
 func (e *Engine) routingInput(now time.Time) route.Input {
-	in := e.routes
+	in := e.setup.Load().routes
 	in.Alerts, in.Now = e.alerts.All(), now
 	in.Silences = slices.Clone(in.Silences)
 	for _, s := range e.silences.All() {
@@ -73,15 +73,18 @@ func (e *Engine) observeSilences(router *route.Router, now time.Time) {
 
 // alertmanager is what the API of Alertmanager shows and changes.
 func (e *Engine) alertmanager() *api.Alertmanager {
-	cfg := e.options.Config
-	am := &api.Alertmanager{
+	return &api.Alertmanager{
 		Post: e.post, Alerts: e.firing, Groups: e.groups, Silences: reroutingSilences{e.silences, e.reroute},
-		Config: alertmanagerConfig(cfg), Version: apiVersion, Revision: e.options.Version, Started: time.Now(),
+		Config: func() string { return alertmanagerConfig(e.setup.Load().config) }, Receivers: e.receivers, Version: apiVersion, Revision: e.options.Version, Started: time.Now(),
 	}
-	for _, n := range cfg.Notifiers {
-		am.Receivers = append(am.Receivers, n.Ref())
+}
+
+// receivers are the references of all receivers.
+func (e *Engine) receivers() (refs []string) {
+	for _, r := range e.setup.Load().receivers {
+		refs = append(refs, r.Ref)
 	}
-	return am
+	return refs
 }
 
 // post takes the alerts of others.

@@ -41,6 +41,7 @@ type bubble struct {
 	engine *Engine
 	state  *state.MemoryStore
 	start  time.Time
+	dir    string // of the configuration
 
 	prepare func(*Engine) // nil, or for each engine before it starts
 
@@ -66,7 +67,7 @@ func inBubbleWith(t *testing.T, configuration string, prepare func(*Engine), sto
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		b := &bubble{T: t, state: state.Memory(), start: time.Now(), prepare: prepare}
+		b := &bubble{T: t, state: state.Memory(), start: time.Now(), dir: t.TempDir(), prepare: prepare}
 		b.mu.pages = map[string]map[string]float64{}
 		b.run(configuration)
 		defer b.stop()
@@ -111,10 +112,10 @@ rule %q {
 `, name, extra)
 }
 
-// run loads a configuration and starts an engine on the state.
-func (b *bubble) run(configuration string) {
+// load loads a configuration.
+func (b *bubble) load(configuration string) *config.Config {
 	b.Helper()
-	path := filepath.Join(b.TempDir(), "test.hcl")
+	path := filepath.Join(b.dir, "test.hcl")
 	if err := os.WriteFile(path, []byte(configuration), 0o600); err != nil {
 		b.Fatal(err)
 	}
@@ -122,6 +123,13 @@ func (b *bubble) run(configuration string) {
 	if cfg == nil {
 		b.Fatal(diags)
 	}
+	return cfg
+}
+
+// run loads a configuration and starts an engine on the state.
+func (b *bubble) run(configuration string) {
+	b.Helper()
+	cfg := b.load(configuration)
 	host, _ := guests()
 	var err error
 	b.engine, err = New(b.Context(), Options{

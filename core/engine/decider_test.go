@@ -147,7 +147,7 @@ func (h *history) reconfigure() {
 			Source: []*labels.Matcher{h.matcher()}, Target: []*labels.Matcher{h.matcher()}, Equal: []string{"host"},
 		})
 	}
-	h.engine.routes = in
+	h.engine.setup.Store(&setup{routes: in})
 }
 
 // look lets the decider look, and compares.

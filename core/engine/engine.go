@@ -7,6 +7,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -28,9 +29,6 @@ import (
 	"github.com/tocsinhq/tocsin/core/delivery"
 	"github.com/tocsinhq/tocsin/core/intake"
 	"github.com/tocsinhq/tocsin/core/journal"
-	"github.com/tocsinhq/tocsin/core/pluginhost"
-	"github.com/tocsinhq/tocsin/core/query"
-	"github.com/tocsinhq/tocsin/core/route"
 	"github.com/tocsinhq/tocsin/core/rule"
 	"github.com/tocsinhq/tocsin/core/scrape"
 	"github.com/tocsinhq/tocsin/core/silence"
@@ -42,11 +40,14 @@ import (
 
 // Options of an engine.
 type Options struct {
-	Config     *config.Config
+	Config     *config.Config // to begin with
 	Logger     zerolog.Logger
 	Executable string // the tocsin binary, re-executed for built-in plugins; "": this process's own
 	Version    string
 	CacheDir   string // of compiled rule modules, trusted as much as the binary; "": below data_dir
+
+	// Load reads the configuration again, for [Engine.Reload]. Nil: it cannot be reloaded.
+	Load func() (*config.Config, error)
 
 	World World // what the engine touches outside of itself; zero: the real world
 
@@ -67,27 +68,24 @@ type Engine struct {
 	state    state.Store
 	journal  *journal.Journal
 	alerts   *alert.Store
-	silences *silence.Store // that people made; those of the configuration are in routes
+	silences *silence.Store // that people made; those of the configuration are in its setup
 	intake   *intake.Intake // of alerts that others raise
-	programs plugins        // which program serves which plugin
-	plugins  *pluginhost.Host
 	windows  *window.Store
 	recorder WindowLog // of the windows; nil: they do not survive a restart
 	wasm     *wasm.Host
 	states   *ruleStates
-	promql   *query.Engine
 	rules    *rule.Manager
-	routes   route.Input // how it is decided who hears of what; alerts and time come with each decision
 	ledger   *delivery.Ledger
 	scrape   *scrape.Manager
 	metrics  *metrics
-	loadedAt time.Time // when the configuration was taken
 
-	sources     []scrape.Source
-	definitions []rule.Definition
+	setup   atomic.Pointer[setup] // what runs; a reload puts another in its place
+	reloads *reloads
+	outlets map[string]*outlet // the ways to all receivers that the ledger knows, by reference; changed by reloads alone
 
 	changed  chan struct{} // routes have to be computed: those of alerts that changed, or
 	anew     atomic.Bool   // those of all alerts
+	deciding sync.Mutex    // held while routes are computed, and while rules and routes change together
 	routing  sync.WaitGroup
 	listener net.Listener
 	tls      *tls.Config // of the listener; nil: plain HTTP
@@ -102,8 +100,8 @@ func New(ctx context.Context, o Options) (_ *Engine, err error) {
 			return nil, fmt.Errorf("find the tocsin binary, which serves the built-in plugins: %w", err)
 		}
 	}
-	e := &Engine{options: o, logger: o.Logger, changed: make(chan struct{}, 1), loadedAt: time.Now()}
-	e.metrics = newMetrics(o.Config, o.Version)
+	e := &Engine{options: o, logger: o.Logger, changed: make(chan struct{}, 1), reloads: newReloads()}
+	e.metrics = newMetrics(o.Version)
 	e.metrics.registry.MustRegister(gauges{e})
 	defer func() {
 		if err != nil {
@@ -111,7 +109,7 @@ func New(ctx context.Context, o Options) (_ *Engine, err error) {
 		}
 	}()
 	for _, open := range []func(context.Context) error{
-		e.openState, e.openPlugins, e.openSources, e.openRules, e.restoreWindows, e.openDelivery, e.listen,
+		e.openState, e.openWorks, e.openSetup, e.restoreWindows, e.openDelivery, e.listen,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, err
@@ -160,49 +158,26 @@ func (e *Engine) openState(context.Context) error {
 	return e.openSilences()
 }
 
-// openPlugins prepares the host of plugin processes; processes start as sources and notifiers ask for them.
-func (e *Engine) openPlugins(context.Context) (err error) {
-	if e.options.World.Collector != nil && e.options.World.Sender != nil {
-		return nil
+// openWorks makes what collects, judges and keeps; what it is to work with comes with a setup.
+func (e *Engine) openWorks(ctx context.Context) (err error) {
+	if e.wasm = e.options.World.Modules; e.wasm == nil {
+		cache := cmp.Or(e.options.CacheDir, filepath.Join(e.options.Config.Engine.DataDir, "cache"))
+		if e.wasm, err = wasm.New(ctx, wasm.Options{CacheDir: cache, Logger: e.logger}); err != nil {
+			return err
+		}
+		e.opened.push("wasm", e.wasm.Close)
 	}
-	cfg := e.options.Config
-	e.programs = plugins{executable: e.options.Executable, dirs: cfg.Engine.PluginDirs, blocks: cfg.Plugins}
-	e.plugins, err = pluginhost.New(pluginhost.Options{Logger: e.logger, Command: e.programs.command, Checksum: e.programs.checksum})
-	if err != nil {
-		return err
-	}
-	e.opened.push("plugins", e.plugins.Close)
-	return nil
-}
-
-// openSources starts and configures the source plugins.
-func (e *Engine) openSources(ctx context.Context) error {
 	e.windows = window.New(window.Options{Logger: e.logger})
-	for _, s := range e.options.Config.Sources {
-		collector, err := e.collector(ctx, s)
-		if err != nil {
-			return fmt.Errorf("%s: source %q %q: %w", s.Range, s.Kind, s.Name, err)
-		}
-		discoveries, err := e.discoveries(s)
-		if err != nil {
-			return fmt.Errorf("%s: source %q %q: %w", s.Range, s.Kind, s.Name, err)
-		}
-		e.sources = append(e.sources, scrape.Source{
-			Name: sourceName(s), Job: s.Job(), Collector: collector,
-			Targets: s.Targets, Discoveries: discoveries, Interval: s.Interval, Timeout: s.Timeout,
-			Labels: s.Labels, HonorLabels: s.HonorLabels, Relabel: s.Relabel, MetricRelabel: s.MetricRelabel,
-			Limits: scrape.Limits{
-				Fail: s.Limits.Fail, Targets: s.Limits.Targets, Series: s.Limits.Samples,
-				Labels: s.Limits.Labels, LabelNames: s.Limits.LabelNames, LabelValues: s.Limits.LabelValues,
-			},
-		})
-	}
+	e.rules = rule.New(rule.Options{
+		Alerts: e.alerts, Record: e.journal.Record, OnChange: e.alertsChanged, Logger: e.logger, Workers: e.options.World.Workers,
+		OnEvaluate: e.metrics.evaluated,
+	})
 	e.scrape = scrape.New(scrape.Options{
 		Logger: e.logger,
 		Open: func(target frame.Labels, interval time.Duration) scrape.Windows {
 			return e.windows.Open(target, interval)
 		},
-		OnRound: func(source string, at time.Time) { e.rules.Round(source, at) },
+		OnRound: e.rules.Round,
 		OnCollect: func(o scrape.Observation) {
 			e.metrics.collected(o)
 			if e.options.OnCollect != nil {
@@ -213,22 +188,23 @@ func (e *Engine) openSources(ctx context.Context) error {
 	return nil
 }
 
-// openDelivery starts and configures the notifier plugins and loads the ledger.
-func (e *Engine) openDelivery(ctx context.Context) error {
-	cfg := e.options.Config
-	var receivers []delivery.Receiver
-	for _, n := range cfg.Notifiers {
-		sender, err := e.sender(ctx, n)
-		if err != nil {
-			return fmt.Errorf("%s: notifier %q %q: %w", n.Range, n.Kind, n.Name, err)
-		}
-		receivers = append(receivers, delivery.Receiver{Name: n.Name, Ref: n.Ref(), Sender: e.metrics.counted(n, sender), SendResolved: n.SendResolved})
+// openSetup makes the configuration ready to run.
+func (e *Engine) openSetup(ctx context.Context) error {
+	first, err := e.prepare(ctx, e.options.Config, &setup{})
+	if err != nil {
+		return err
 	}
-	e.routes = routing(cfg)
-	var err error
+	e.adopt(first)
+	e.opened.push("configuration", e.closeSetup)
+	return nil
+}
+
+// openDelivery loads the ledger.
+func (e *Engine) openDelivery(context.Context) (err error) {
+	s := e.setup.Load()
 	e.ledger, err = delivery.New(delivery.Options{
-		State: e.state, Receivers: receivers, Record: e.decided, Settled: e.forget,
-		ExternalURL: cfg.Engine.ExternalURL, Seed: e.options.World.Seed, Logger: e.logger,
+		State: e.state, Receivers: s.receivers, Record: e.decided, Settled: e.forget, Retired: e.retired,
+		ExternalURL: s.config.Engine.ExternalURL, Seed: e.options.World.Seed, Logger: e.logger,
 	})
 	return err
 }
@@ -278,14 +254,15 @@ func (e *Engine) Start(context.Context) error {
 		e.routing.Wait()
 		return nil
 	})
-	e.states.prune()
-	if err := e.rules.Start(e.definitions); err != nil {
+	s := e.setup.Load()
+	e.states.prune(s.remembering())
+	if err := e.rules.Start(s.rules); err != nil {
 		return err
 	}
 	e.opened.push("rules", e.rules.Stop)
 	e.routing.Go(e.routeChanges) // now that the alerts of rules that are no more have ended
 	e.recordWindows()
-	if err := e.scrape.Start(e.sources); err != nil {
+	if err := e.scrape.Start(s.sources); err != nil {
 		return err
 	}
 	e.opened.push("scrape", e.scrape.Stop)
@@ -298,15 +275,15 @@ func (e *Engine) Start(context.Context) error {
 		debug.FreeOSMemory() // compiling modules took several times the memory that running them takes
 	}
 	e.ready.Store(true)
-	e.logger.Info().Stringer("address", e.Addr()).Int("rules", len(e.definitions)).Int("sources", len(e.sources)).Msg("tocsin runs")
+	e.logger.Info().Stringer("address", e.Addr()).Int("rules", len(s.rules)).Int("sources", len(s.sources)).Msg("tocsin runs")
 	return nil
 }
 
 // Stop ends everything in the order of the data's way, so that what was decided can still be sent: it stops to collect,
-// then to judge, lets delivery end what is in flight, and closes what is below. ctx bounds it.
+// then to judge, lets delivery end what is in flight, and closes what is below. A reload is given up. ctx bounds it.
 func (e *Engine) Stop(ctx context.Context) error {
 	if e.ready.Swap(false) {
 		e.record(alert.CauseStopped, "")
 	}
-	return e.opened.close(ctx)
+	return errors.Join(e.reloads.end(ctx), e.opened.close(ctx))
 }

@@ -111,7 +111,7 @@ func TestSenderTellsANoFromSilence(t *testing.T) {
 		{"the plugin answered", attempt{result: notifier.Result{Outcome: notifier.Delivered}}, notifier.Delivered, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			result, err := sender{tt.attempt}.Send(t.Context(), notifier.Notification{})
+			result, err := heard{tt.attempt}.Send(t.Context(), notifier.Notification{})
 			if (err != nil) != tt.wantErr || result.Outcome != tt.outcome {
 				t.Errorf("Send = %v, %v; want %v, error %v", result.Outcome, err, tt.outcome, tt.wantErr)
 			}
@@ -152,4 +152,12 @@ func TestModuleCode(t *testing.T) {
 	if _, err := found.code("nowhere"); !errors.Is(err, config.ErrUnknown) {
 		t.Errorf("an unknown module gives %v, want config.ErrUnknown for \"did you mean\"", err)
 	}
+}
+
+// attemptFunc is a notifier that takes its time.
+type attemptFunc func()
+
+func (f attemptFunc) Send(context.Context, notifier.Notification) (notifier.Result, error) {
+	f()
+	return notifier.Result{Outcome: notifier.Delivered}, nil
 }

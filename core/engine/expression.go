@@ -13,7 +13,7 @@ import (
 type expression struct{ rule *query.Rule }
 
 // Eval evaluates the expression over the windows as they stand at that moment.
-func (x expression) Eval(ctx context.Context, at time.Time) (rule.Evaluation, error) {
+func (x *expression) Eval(ctx context.Context, at time.Time) (rule.Evaluation, error) {
 	r, err := x.rule.Eval(ctx, at)
 	return rule.Evaluation{
 		Verdicts: r.Verdicts, Complete: r.Complete, Empty: r.Empty, Left: r.Left, Missing: r.Missing, Young: r.Young,
@@ -21,7 +21,7 @@ func (x expression) Eval(ctx context.Context, at time.Time) (rule.Evaluation, er
 }
 
 // Close ends the demand on the windows.
-func (x expression) Close(context.Context) error {
+func (x *expression) Close(context.Context) error {
 	x.rule.Close()
 	return nil
 }
@@ -30,8 +30,16 @@ func (x expression) Close(context.Context) error {
 const withoutData = time.Minute
 
 // defineExpression has a rule judged by its promql.
-func (e *Engine) defineExpression(ctx context.Context, d *rule.Definition, r config.Rule) error {
-	bound, err := e.promql.Bind(ctx, e.windows, r.PromQL)
+func (e *Engine) defineExpression(ctx context.Context, s *setup, d *rule.Definition, r config.Rule, promql *query.Engine) error {
+	version := config.Version(r.PromQL, s.config.Engine.Lookback)
+	x, err := obtain(s, "rule "+r.Name, version, func() (*expression, func(context.Context) error, error) {
+		bound, err := promql.Bind(ctx, e.windows, r.PromQL)
+		if err != nil {
+			return nil, nil, err
+		}
+		x := &expression{bound}
+		return x, x.Close, nil
+	})
 	if err != nil {
 		return err
 	}
@@ -39,9 +47,7 @@ func (e *Engine) defineExpression(ctx context.Context, d *rule.Definition, r con
 	if len(selectors) == 0 && d.Every == 0 {
 		d.Every = withoutData
 	}
-	d.Sources, d.Interval = sourcesOf(selectors, e.options.Config.Sources)
-	x := expression{bound}
+	d.Sources, d.Interval = sourcesOf(selectors, s.config.Sources)
 	d.Program = x
-	e.opened.push("rule "+r.Name, x.Close)
 	return nil
 }

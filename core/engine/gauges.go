@@ -26,15 +26,16 @@ func (gauges) Describe(chan<- *prometheus.Desc) {}
 // Collect implements [prometheus.Collector].
 func (g gauges) Collect(to chan<- prometheus.Metric) {
 	e, p, now := g.engine, page{to}, time.Now()
+	setup := e.setup.Load()
 	p.targets(e.scrape.Targets(), e.scrape.Dropped())
 	p.windows(e)
 	p.rules(e.rules.Status(), e.metrics.groupOf)
 	p.alerts(e, now)
-	p.deliveries(e.ledger.Records(), e.options.Config.Notifiers, now)
-	if e.plugins != nil {
-		p.plugins(e.plugins.Processes())
+	p.deliveries(e.ledger.Records(), setup.config.Notifiers, now)
+	if setup.processes != nil {
+		p.plugins(setup.processes.Processes())
 	}
-	p.configuration(e)
+	p.configuration(e, setup)
 }
 
 // page is what the metrics are written to.
@@ -224,14 +225,15 @@ func (p page) plugins(processes []pluginhost.Status) {
 	}
 }
 
-func (p page) configuration(e *Engine) {
+func (p page) configuration(e *Engine, s *setup) {
+	_, rejected := e.Rejected()
 	for _, product := range []string{"prometheus", "alertmanager"} {
-		p.flag(product+"_config_last_reload_successful", "Whether the last configuration was taken.", true)
-		p.seconds(product+"_config_last_reload_success_timestamp_seconds", "When the configuration was taken that counts.", e.loadedAt)
+		p.flag(product+"_config_last_reload_successful", "Whether the last configuration was taken.", rejected == nil)
+		p.seconds(product+"_config_last_reload_success_timestamp_seconds", "When the configuration was taken that counts.", s.at)
 	}
-	hash, _ := strconv.ParseUint(e.options.Config.Hash[:12], 16, 64) // as much as a float holds
+	hash, _ := strconv.ParseUint(s.config.Hash[:12], 16, 64) // as much as a float holds
 	p.gauge("alertmanager_config_hash", "The beginning of the configuration's hash.", float64(hash))
-	p.gauge("alertmanager_inhibition_rules", "Inhibitions.", float64(len(e.options.Config.Inhibits)))
+	p.gauge("alertmanager_inhibition_rules", "Inhibitions.", float64(len(s.config.Inhibits)))
 	_, owed := e.ledger.Degraded()
 	_, refused := e.alerts.Refused()
 	p.flag("tocsin_degraded", "Whether storage refuses: a crash would lose what changed.", owed != nil || refused != nil)

@@ -38,20 +38,26 @@ const (
 // heartbeatRules begins the names of rules behind heartbeats, which no rule of a configuration can have.
 const heartbeatRules = "@heartbeat "
 
-// heartbeats are the rules behind the heartbeat blocks.
-func (e *Engine) heartbeats(cfg *config.Config) (all []rule.Definition) {
-	for _, h := range cfg.Heartbeats {
-		all = append(all, rule.Definition{
-			Name: heartbeatRules + h.Name, Alertname: heartbeatAlert, Every: h.Every, ExternalURL: cfg.Engine.ExternalURL,
+// prepareHeartbeats makes the rules behind the heartbeat blocks.
+func (e *Engine) prepareHeartbeats(s *setup) error {
+	for _, h := range s.config.Heartbeats {
+		program, err := obtain(s, heartbeatRules+h.Name, "", func() (*heartbeat, func(context.Context) error, error) {
+			return &heartbeat{rules: e.rules.Status, targets: e.scrape.Targets, known: map[string]time.Time{}}, nil, nil
+		})
+		if err != nil {
+			return err
+		}
+		s.rules = append(s.rules, rule.Definition{
+			Name: heartbeatRules + h.Name, Alertname: heartbeatAlert, Every: h.Every, ExternalURL: s.config.Engine.ExternalURL,
 			Labels: map[string]string{
 				sourceLabel: selfSource, heartbeatLabel: h.Name,
 				beatLabel: `{{ (toTime $value).UTC.Format "2006-01-02T15:04:05Z" }}`,
 			},
 			Annotations: map[string]string{"summary": "Tocsin collects, evaluates and delivers. It is time to worry when this is not told any more."},
-			Program:     &heartbeat{rules: e.rules.Status, targets: e.scrape.Targets, known: map[string]time.Time{}},
+			Program:     program,
 		})
 	}
-	return all
+	return nil
 }
 
 // heartbeatRoutes are the routes of heartbeats. They stand before those of the configuration, at the same root, so

@@ -125,13 +125,14 @@ type faults struct {
 
 // prepare puts the gates into an engine that was not started yet.
 func (f *faults) prepare(e *Engine) {
-	for i := range e.definitions {
-		if d := &e.definitions[i]; d.Name == "High" {
+	s := e.setup.Load()
+	for i := range s.rules {
+		if d := &s.rules[i]; d.Name == "High" {
 			d.Program = gatedProgram{d.Program, &f.rule}
 		}
 	}
-	e.routes.Schedules["gate"] = gatedSchedule{&f.routing}
-	e.routes.Root.Mute = []string{"gate"}
+	s.routes.Schedules["gate"] = gatedSchedule{&f.routing}
+	s.routes.Root.Mute = []string{"gate"}
 }
 
 // gate holds up everybody while it is shut.

@@ -13,10 +13,12 @@ import (
 
 // serve answers HTTP until the engine is stopped.
 func (e *Engine) serve() {
+	options := api.Options{Ready: e.isReady, Alertmanager: e.alertmanager(), Metrics: e.metrics.handler()}
+	if e.options.Load != nil {
+		options.Reload = func() error { return e.Reload(context.Background()) } // whether its caller waits for it or not
+	}
 	server := &http.Server{
-		Handler: guard(e.options.Config.Web).Handler(e.metrics.served(api.New(api.Options{
-			Ready: e.isReady, Alertmanager: e.alertmanager(), Metrics: e.metrics.handler(),
-		}))),
+		Handler:           e.guarded(e.metrics.served(api.New(options))),
 		ReadHeaderTimeout: 10 * time.Second,
 		TLSConfig:         e.tls,
 		ErrorLog:          log.New(e.logger.With().Str("part", "http").Logger(), "", 0), // failed handshakes
@@ -36,6 +38,13 @@ func (e *Engine) serve() {
 		err := server.Shutdown(ctx)
 		<-done
 		return err
+	})
+}
+
+// guarded lets in who may, by the configuration that runs.
+func (e *Engine) guarded(all http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e.setup.Load().guard.Handler(all).ServeHTTP(w, r)
 	})
 }
 

@@ -56,8 +56,9 @@ type metrics struct {
 
 var quantiles = map[float64]float64{0.01: 0.001, 0.05: 0.005, 0.5: 0.05, 0.9: 0.01, 0.99: 0.001}
 
-func newMetrics(cfg *config.Config, version string) *metrics {
+func newMetrics(version string) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry()}
+	m.groups.Store(&map[string]string{})
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 		m.registry.MustRegister(c)
@@ -80,7 +81,6 @@ func newMetrics(cfg *config.Config, version string) *metrics {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.configured(cfg)
 	m.registry.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -168,6 +168,9 @@ func (m *metrics) collected(o scrape.Observation) {
 // evaluated counts an evaluation.
 func (m *metrics) evaluated(o rule.Observation) {
 	group := m.groupOf(o.Rule)
+	if group == "" {
+		return // a reload has just taken it away
+	}
 	m.judged.WithLabelValues(group).Inc()
 	m.due.WithLabelValues(group).Add(float64(1 + o.Skipped))
 	m.missed.WithLabelValues(group).Add(float64(o.Skipped))

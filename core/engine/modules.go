@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,55 +24,61 @@ type modules struct {
 
 // code returns the module's bytes, checked against the sha256 that its block asks for.
 func (m modules) code(name string) ([]byte, error) {
-	for _, b := range m.blocks {
-		if b.Name != name {
-			continue
-		}
-		if b.Path == "" {
-			break // the block only sets limits
-		}
-		code, err := os.ReadFile(b.Path)
-		if err != nil {
-			return nil, fmt.Errorf("read rule module %s: %w", name, err)
-		}
-		return code, wasm.CheckHash(name, code, b.SHA256)
-	}
-	for _, dir := range m.dirs {
-		code, err := os.ReadFile(filepath.Join(dir, name+".wasm"))
-		if err == nil {
-			return code, m.checkBlockSum(name, code)
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("read rule module %s: %w", name, err)
-		}
-	}
-	code, err := ruleswasm.Module(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("rule module %q: %w", name, config.ErrUnknown)
-	}
+	path, err := m.find(name)
 	if err != nil {
 		return nil, err
 	}
-	return code, m.checkBlockSum(name, code)
+	var code []byte
+	if path != "" {
+		if code, err = os.ReadFile(path); err != nil {
+			return nil, fmt.Errorf("read rule module %s: %w", name, err)
+		}
+	} else if code, err = ruleswasm.Module(name); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("rule module %q: %w", name, config.ErrUnknown)
+	} else if err != nil {
+		return nil, err
+	}
+	return code, wasm.CheckHash(name, code, m.block(name).SHA256)
 }
 
-func (m modules) checkBlockSum(name string, code []byte) error {
-	for _, b := range m.blocks {
-		if b.Name == name {
-			return wasm.CheckHash(name, code, b.SHA256)
+// find returns the file of a module, "" for one that is built in or nowhere.
+func (m modules) find(name string) (path string, err error) {
+	if path := m.block(name).Path; path != "" {
+		return path, nil
+	}
+	for _, dir := range m.dirs {
+		path := filepath.Join(dir, name+".wasm")
+		_, err := os.Stat(path)
+		if err == nil {
+			return path, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("read rule module %s: %w", name, err)
 		}
 	}
-	return nil
+	return "", nil
 }
 
-// limits returns what a module block grants to the module, zero values where it is silent.
-func (m modules) limits(name string) (memory int64, fuel uint64) {
+// version changes when the code of a module or what it is granted may have changed. Of what is built in only the latter can.
+func (m modules) version(name string) (string, error) {
+	path, err := m.find(name)
+	if err != nil || path == "" {
+		return config.Version(m.block(name)), err
+	}
+	code, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read rule module %s: %w", name, err)
+	}
+	return config.Version(m.block(name), sha256.Sum256(code)), nil
+}
+
+func (m modules) block(name string) config.Module {
 	for _, b := range m.blocks {
 		if b.Name == name {
-			return b.Memory, b.Fuel
+			return b
 		}
 	}
-	return 0, 0
+	return config.Module{}
 }
 
 // names lists every module that can be named in a rule.

@@ -24,10 +24,10 @@ import (
 // A part that sees no series has no say, unless none sees any: an override about series that do not exist is no reason to
 // call the rule blind. Two parts speak of one instance where a group has series in both. That is a mistake in the
 // configuration; the verdict that costs no page counts least: active before unknown before healthy, then the earlier.
-type parts []part
+type parts []partOfRule
 
-// part is one of them. The last is the rest, which no override matches.
-type part struct {
+// partOfRule is one of them. The last is the rest, which no override matches.
+type partOfRule struct {
 	*program
 	name string // for people: override {endpoint="/pay"}
 }
@@ -35,18 +35,18 @@ type part struct {
 const theRest = "the rest"
 
 // Eval reads all windows before any is judged, so that they show the same moment.
-func (ps parts) Eval(ctx context.Context, at time.Time) (rule.Evaluation, error) {
-	seen := make([]rule.Evaluation, len(ps))
-	heard := make([]bool, len(ps))
-	for i, p := range ps {
+func (ps *parts) Eval(ctx context.Context, at time.Time) (rule.Evaluation, error) {
+	seen := make([]rule.Evaluation, len(*ps))
+	heard := make([]bool, len(*ps))
+	for i, p := range *ps {
 		seen[i] = p.read(at)
 		heard[i] = p.sees() || seen[i].Left
 	}
 	if !slices.Contains(heard, true) {
-		heard[len(ps)-1] = true
+		heard[len(*ps)-1] = true
 	}
 	whole := merging{Evaluation: rule.Evaluation{Complete: true}, by: map[uint64][]int{}}
-	for i, p := range ps {
+	for i, p := range *ps {
 		if err := p.judge(ctx, &seen[i]); err != nil { // also one without a say, which may remember what it saw
 			return rule.Evaluation{}, fmt.Errorf("%s: %w", p.name, err)
 		}
@@ -57,9 +57,9 @@ func (ps parts) Eval(ctx context.Context, at time.Time) (rule.Evaluation, error)
 }
 
 // Close closes all parts.
-func (ps parts) Close(ctx context.Context) error {
+func (ps *parts) Close(ctx context.Context) error {
 	var errs []error
-	for _, p := range ps {
+	for _, p := range *ps {
 		errs = append(errs, p.program.Close(ctx))
 	}
 	return errors.Join(errs...)

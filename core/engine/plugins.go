@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"sync"
 	"time"
 
 	"github.com/tocsinhq/tocsin/config"
@@ -59,4 +61,81 @@ func (p plugins) schema(what, kind string) (_ schema.Block, err error) {
 	defer cancel()
 	defer func() { err = errors.Join(err, host.Close(ctx)) }()
 	return host.Schema(ctx, what, kind, p.env(what, kind))
+}
+
+// version changes when another program, or another environment, may serve one of the kinds: with a plugin block, with
+// plugin_dir, and when a third-party program was replaced.
+func (p plugins) version(cfg *config.Config) string {
+	var programs []string
+	note := func(what, kind string) {
+		if isBuiltin(what, kind) {
+			return
+		}
+		path, _ := pluginhost.Find(p.dirs, what, kind) // if there is none, starting it says so
+		if info, err := os.Stat(path); err == nil {
+			programs = append(programs, fmt.Sprint(path, info.Size(), info.ModTime().UnixNano()))
+		}
+	}
+	for _, s := range cfg.Sources {
+		note("source", s.Kind)
+	}
+	for _, n := range cfg.Notifiers {
+		note("notifier", n.Kind)
+	}
+	return config.Version(p.dirs, p.blocks, programs)
+}
+
+// processes are the plugin processes of a configuration. Where other programs are to serve its plugins they all are
+// started anew, beside the old ones, which end when nobody uses an instance of them any more.
+type processes struct {
+	*pluginhost.Host
+	programs plugins
+	users    sync.WaitGroup // instances that are not closed
+}
+
+// preparePlugins opens the host of plugin processes; processes start as sources and notifiers ask for them.
+func (e *Engine) preparePlugins(_ context.Context, s *setup) (err error) {
+	if e.options.World.Collector != nil && e.options.World.Sender != nil {
+		return nil
+	}
+	programs := plugins{executable: e.options.Executable, dirs: s.config.Engine.PluginDirs, blocks: s.config.Plugins}
+	s.processes, err = obtain(s, pluginsPart, programs.version(s.config), func() (*processes, func(context.Context) error, error) {
+		host, err := pluginhost.New(pluginhost.Options{Logger: e.logger, Command: programs.command, Checksum: programs.checksum})
+		if err != nil {
+			return nil, nil, err
+		}
+		p := &processes{Host: host, programs: programs}
+		return p, func(ctx context.Context) error {
+			p.users.Wait() // each in a call that has a deadline, or about to be told that nobody needs it
+			return host.Close(ctx)
+		}, nil
+	})
+	return err
+}
+
+// pluginsPart is the name of the part that has the plugin processes.
+const pluginsPart = "plugins"
+
+// uses is the instance of a plugin, from which calls are under way now and then.
+type uses struct {
+	calls     sync.WaitGroup
+	processes *processes // nil: it is not in a process
+	closeIt   func(context.Context) error
+}
+
+// inProcess notes the process that has the instance, and how it is given back.
+func (u *uses) inProcess(p *processes, closeIt func(context.Context) error) {
+	p.users.Add(1)
+	u.processes, u.closeIt = p, closeIt
+}
+
+// close waits for the calls that are under way, each of which has a deadline, and gives the instance back. No call must
+// begin any more.
+func (u *uses) close(ctx context.Context) error {
+	u.calls.Wait()
+	if u.processes == nil {
+		return nil
+	}
+	defer u.processes.users.Done()
+	return u.closeIt(ctx)
 }

@@ -87,7 +87,7 @@ func (p *program) judge(ctx context.Context, result *rule.Evaluation) error {
 
 // Close keeps what the rule remembers, ends the demand on the window and gives the module's memory back.
 func (p *program) Close(ctx context.Context) error {
-	if p.memory != nil {
+	if p.memory != nil && !p.memory.taken.IsZero() { // one that was never evaluated knows nothing that others do not
 		p.memory.snapshot(ctx, false)
 	}
 	p.view.Close()

@@ -9,6 +9,6 @@ import (
 // record writes what the engine itself does to the journal, with the configuration that holds from then on.
 func (e *Engine) record(cause alert.Cause, reason string) {
 	e.journal.Record(alert.Decision{
-		Time: time.Now(), Kind: alert.KindEngine, Cause: cause, Config: e.options.Config.Hash, Reason: reason,
+		Time: time.Now(), Kind: alert.KindEngine, Cause: cause, Config: e.setup.Load().config.Hash, Reason: reason,
 	})
 }

@@ -21,6 +21,14 @@ func routing(cfg *config.Config) route.Input {
 	return in
 }
 
+// routesPart is the name of the part that has the routes.
+const routesPart = "routes"
+
+// routingVersion changes with what routing makes of a configuration.
+func routingVersion(cfg *config.Config) string {
+	return config.Version(cfg.Route, cfg.Silences, cfg.Inhibits, cfg.Schedules, cfg.Heartbeats)
+}
+
 func calendar(s config.Schedule) *route.Calendar {
 	var days []route.DayRange
 	for _, d := range s.Weekdays {

@@ -41,12 +41,14 @@ func (e *Engine) routeChanges() {
 				continue
 			}
 		}
+		e.deciding.Lock()
 		now := time.Now()
 		if groups, all := d.decide(now, e.anew.Swap(false)); all {
 			e.ledger.Reconcile(groups, now)
 		} else {
 			e.ledger.Update(groups, now)
 		}
+		e.deciding.Unlock()
 		e.observeSilences(d.router, now)
 		nap.Reset(d.valid.nap(now))
 	}

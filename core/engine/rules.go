@@ -3,9 +3,9 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"text/template"
 
@@ -20,39 +20,23 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
-// openRules loads the modules that rules name, each once, and binds every rule to what it reads.
-func (e *Engine) openRules(ctx context.Context) (err error) {
-	cfg := e.options.Config
-	if e.wasm = e.options.World.Modules; e.wasm == nil {
-		cache := cmp.Or(e.options.CacheDir, filepath.Join(cfg.Engine.DataDir, "cache"))
-		if e.wasm, err = wasm.New(ctx, wasm.Options{CacheDir: cache, Logger: e.logger}); err != nil {
-			return err
-		}
-		e.opened.push("wasm", e.wasm.Close)
-	}
-
-	e.promql = query.New(query.Options{Lookback: cfg.Engine.Lookback})
-	loaded := map[string]*wasm.Module{}
-	for _, r := range cfg.Rules {
-		definition, err := e.define(ctx, r, loaded)
+// prepareRules loads the modules that rules name, each once, and binds every rule to what it reads.
+func (e *Engine) prepareRules(ctx context.Context, s *setup) error {
+	promql := query.New(query.Options{Lookback: s.config.Engine.Lookback})
+	for _, r := range s.config.Rules {
+		definition, err := e.define(ctx, s, r, promql)
 		if err != nil {
 			return fmt.Errorf("%s: rule %q: %w", r.Range, r.Name, err)
 		}
-		e.definitions = append(e.definitions, definition)
+		s.rules = append(s.rules, definition)
 	}
-	e.rules = rule.New(rule.Options{
-		Alerts: e.alerts, Record: e.journal.Record, OnChange: e.alertsChanged, Logger: e.logger, Workers: e.options.World.Workers,
-		OnEvaluate: e.metrics.evaluated,
-	})
-	e.definitions = append(e.definitions, e.heartbeats(cfg)...)
-	return nil
+	return e.prepareHeartbeats(s)
 }
 
 // define makes the rule manager's view of a configured rule: when it is due, what it is called, and its program.
-func (e *Engine) define(ctx context.Context, r config.Rule, loaded map[string]*wasm.Module) (rule.Definition, error) {
-	cfg := e.options.Config
+func (e *Engine) define(ctx context.Context, s *setup, r config.Rule, promql *query.Engine) (rule.Definition, error) {
 	d := rule.Definition{
-		Name: r.Name, Alertname: r.Alertname(), Labels: r.Labels, Annotations: r.Annotations, ExternalURL: cfg.Engine.ExternalURL,
+		Name: r.Name, Alertname: r.Alertname(), Labels: r.Labels, Annotations: r.Annotations, ExternalURL: s.config.Engine.ExternalURL,
 		For: r.For, KeepFiringFor: r.KeepFiringFor, Every: r.Every, OnMissing: r.OnMissing,
 		Shadow: r.Mode == config.ModeShadow, Limit: r.Limit,
 	}
@@ -60,52 +44,74 @@ func (e *Engine) define(ctx context.Context, r config.Rule, loaded map[string]*w
 		d.OnTemplate = func(t *template.Template) { watch(r.Name, t) }
 	}
 	if r.PromQL != "" {
-		err := e.defineExpression(ctx, &d, r)
+		err := e.defineExpression(ctx, s, &d, r, promql)
 		return d, err
 	}
-	module, ok := loaded[r.Module]
-	if !ok {
-		var err error
-		if module, err = e.loadModule(ctx, r.Module); err != nil {
-			return d, err
-		}
-		loaded[r.Module] = module
-	}
-	err := e.defineProgram(ctx, &d, r, module)
+	err := e.defineProgram(ctx, s, &d, r)
 	return d, err
 }
 
-func (e *Engine) loadModule(ctx context.Context, name string) (*wasm.Module, error) {
-	found := modules{blocks: e.options.Config.Modules, dirs: e.options.Config.Engine.ModuleDirs}
-	code, err := found.code(name)
+// prepareModule loads a module.
+func (e *Engine) prepareModule(ctx context.Context, s *setup, name string) (*wasm.Module, error) {
+	found := modules{blocks: s.config.Modules, dirs: s.config.Engine.ModuleDirs}
+	part := modulePart(name)
+	if loaded := s.named[part]; loaded != nil {
+		return loaded.value.(*wasm.Module), nil
+	}
+	version, err := found.version(name)
 	if err != nil {
 		return nil, err
 	}
-	memory, fuel := found.limits(name)
-	return e.wasm.Load(ctx, name, code, wasm.Limits{Memory: memory, Fuel: fuel})
+	return obtain(s, part, version, func() (*wasm.Module, func(context.Context) error, error) {
+		code, err := found.code(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		granted := found.block(name)
+		module, err := e.wasm.Load(ctx, name, code, wasm.Limits{Memory: granted.Memory, Fuel: granted.Fuel})
+		if err != nil {
+			return nil, nil, err
+		}
+		return module, module.Close, nil
+	})
 }
 
+func modulePart(name string) string { return "module " + name }
+
 // defineProgram has a rule judged by a module.
-func (e *Engine) defineProgram(ctx context.Context, d *rule.Definition, r config.Rule, module *wasm.Module) error {
-	queries, names, err := bind(r, module.Manifest())
+func (e *Engine) defineProgram(ctx context.Context, s *setup, d *rule.Definition, r config.Rule) error {
+	module, err := e.prepareModule(ctx, s, r.Module)
 	if err != nil {
 		return err
 	}
-	judged, err := e.programOf(ctx, r, module, queries, names)
-	if err != nil {
-		return err
-	}
+	own := overridesOf(r, s.config.Overrides)
+	version := config.Version(s.named[modulePart(r.Module)].version, r.Module, r.Inputs, r.Params, own)
+	d.Program, err = obtain(s, "rule "+r.Name, version, func() (rule.Program, func(context.Context) error, error) {
+		queries, names, err := bind(r, module.Manifest())
+		if err != nil {
+			return nil, nil, err
+		}
+		p, err := e.programOf(ctx, r, own, module, queries, names)
+		if err != nil {
+			return nil, nil, err
+		}
+		return p, p.Close, nil
+	})
 	d.Severities = module.Manifest().Outputs.Severities
-	d.Sources, d.Interval = sourcesOf(r.Selectors(), e.options.Config.Sources)
-	d.Program = judged
-	return nil
+	d.Sources, d.Interval = sourcesOf(r.Selectors(), s.config.Sources)
+	return err
 }
 
 // programOf makes the program of a rule: one, or one for each of its overrides and one for the rest.
-func (e *Engine) programOf(ctx context.Context, r config.Rule, module *wasm.Module, queries []window.Query, names []string) (rule.Program, error) {
-	var all parts
+func (e *Engine) programOf(ctx context.Context, r config.Rule, own []config.Override, module *wasm.Module, queries []window.Query, names []string) (_ rule.Program, err error) {
+	all := &parts{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, all.Close(context.WithoutCancel(ctx)))
+		}
+	}()
 	var except [][]*labels.Matcher
-	for _, o := range overridesOf(r, e.options.Config.Overrides) {
+	for _, o := range own {
 		params, err := merged(r.Params, o.Params)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", o.Range, err)
@@ -115,19 +121,23 @@ func (e *Engine) programOf(ctx context.Context, r config.Rule, module *wasm.Modu
 		if err != nil {
 			return nil, fmt.Errorf("%s: override of the rule: %w", o.Range, err)
 		}
-		all = append(all, part{p, name})
+		*all = append(*all, partOfRule{p, name})
 		except = append(except, o.Matchers)
 	}
 	base, err := e.bindProgram(ctx, module, wasm.RuleOptions{ID: r.Name, Params: r.Params}, narrowed(queries, nil, except), names)
-	if err != nil || len(all) == 0 {
-		return base, err
+	if err != nil {
+		return nil, err
 	}
-	return append(all, part{base, theRest}), nil
+	if len(*all) == 0 {
+		return base, nil
+	}
+	*all = append(*all, partOfRule{base, theRest})
+	return all, nil
 }
 
 func (e *Engine) bindProgram(ctx context.Context, module *wasm.Module, options wasm.RuleOptions, queries []window.Query, names []string) (*program, error) {
 	if module.Stateful() {
-		options.State = e.states.take(options.ID)
+		options.State = e.states.of(options.ID)
 	}
 	judge, err := module.NewRule(ctx, options)
 	if err != nil {
@@ -138,8 +148,28 @@ func (e *Engine) bindProgram(ctx context.Context, module *wasm.Module, options w
 		p.memory = &memory{name: options.ID, rule: judge, states: e.states, logger: e.logger, kept: options.State}
 		p.window.Sequence = judge.Sequence()
 	}
-	e.opened.push("rule "+options.ID, p.Close)
 	return p, nil
+}
+
+// remembering are the names under which the rules of a setup keep what they remember.
+func (s *setup) remembering() map[string]bool {
+	all := map[string]bool{}
+	note := func(p *program) {
+		if p.memory != nil {
+			all[p.memory.name] = true
+		}
+	}
+	for _, d := range s.rules {
+		switch p := d.Program.(type) {
+		case *program:
+			note(p)
+		case *parts:
+			for _, part := range *p {
+				note(part.program)
+			}
+		}
+	}
+	return all
 }
 
 // narrowed are queries of those series only that matchers match, and none of except.

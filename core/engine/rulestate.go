@@ -32,10 +32,10 @@ type ruleStates struct {
 	store interface {
 		Commit(writes map[string][]byte) error
 	}
-	logger  zerolog.Logger
-	earlier map[string][]byte // by rule: what was found at the start and nobody has taken
+	logger zerolog.Logger
 
 	mu      sync.Mutex
+	newest  map[string][]byte // by rule
 	waiting map[string][]byte // by key; nil: to be removed
 	written time.Time
 	refused bool // said once
@@ -47,9 +47,9 @@ func openRuleStates(store interface {
 	Load(prefix string, visit func(key string, value []byte) error) error
 }, logger zerolog.Logger,
 ) (*ruleStates, error) {
-	s := &ruleStates{store: store, logger: logger, earlier: map[string][]byte{}, waiting: map[string][]byte{}}
+	s := &ruleStates{store: store, logger: logger, newest: map[string][]byte{}, waiting: map[string][]byte{}}
 	err := store.Load(ruleStatePrefix, func(key string, value []byte) error {
-		s.earlier[strings.TrimPrefix(key, ruleStatePrefix)] = bytes.Clone(value)
+		s.newest[strings.TrimPrefix(key, ruleStatePrefix)] = bytes.Clone(value)
 		return nil
 	})
 	if err != nil {
@@ -58,18 +58,21 @@ func openRuleStates(store interface {
 	return s, nil
 }
 
-// take returns what the rule remembered in an earlier run, nil for nothing.
-func (s *ruleStates) take(rule string) []byte {
-	state := s.earlier[rule]
-	delete(s.earlier, rule)
-	return state
+// of returns what the rule remembered last, perhaps in an earlier run; nil for nothing.
+func (s *ruleStates) of(rule string) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.newest[rule]
 }
 
-// prune removes what nobody has taken: what rules remembered that are no more.
-func (s *ruleStates) prune() {
+// prune removes what rules remembered that are no more.
+func (s *ruleStates) prune(there map[string]bool) {
 	s.mu.Lock()
-	for rule := range s.earlier {
-		s.waiting[ruleStatePrefix+rule] = nil
+	for rule := range s.newest {
+		if !there[rule] {
+			delete(s.newest, rule)
+			s.waiting[ruleStatePrefix+rule] = nil
+		}
 	}
 	s.mu.Unlock()
 	_ = s.flush() // has been said
@@ -78,6 +81,7 @@ func (s *ruleStates) prune() {
 // put takes over the state of a rule, nil for none. It is durable when put returns if it is urgent, else soon.
 func (s *ruleStates) put(rule string, state []byte, urgent bool) {
 	s.mu.Lock()
+	s.newest[rule] = state
 	s.waiting[ruleStatePrefix+rule] = state
 	due := urgent || time.Since(s.written) >= ruleStateEvery
 	s.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -234,7 +235,7 @@ func openAgain(t *testing.T, store *state.MemoryStore) map[string][]byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return states.earlier
+	return maps.Clone(states.newest)
 }
 
 func TestStorageRefusesRuleState(t *testing.T) {

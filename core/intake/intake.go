@@ -3,6 +3,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,7 +58,7 @@ type Intake struct {
 	stop    context.CancelFunc
 	ended   sync.WaitGroup
 
-	mu      sync.Mutex                      // guards expires, and is held while alerts change: posts follow each other
+	mu      sync.Mutex                      // guards expires and options, and is held while alerts change: posts follow each other
 	expires map[alert.Fingerprint]time.Time // of those that fire
 	stats   Stats
 }
@@ -81,9 +82,7 @@ var ErrFull = errors.New("too many alerts")
 // New returns an intake with the alerts of a former process. Their senders get a whole resolve timeout to post them
 // again, for nobody listened to them meanwhile.
 func New(o Options, now time.Time) *Intake {
-	if o.ResolveTimeout <= 0 {
-		o.ResolveTimeout = DefaultResolveTimeout
-	}
+	o.ResolveTimeout = cmp.Or(o.ResolveTimeout, DefaultResolveTimeout)
 	if o.Most <= 0 {
 		o.Most = DefaultMost
 	}
@@ -100,6 +99,13 @@ func New(o Options, now time.Time) *Intake {
 		}
 	}
 	return in
+}
+
+// Configure changes what Options said of these. It counts for what is posted, and what is over, from now on.
+func (in *Intake) Configure(resolveTimeout time.Duration, hold bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.options.ResolveTimeout, in.options.Hold = cmp.Or(resolveTimeout, DefaultResolveTimeout), hold
 }
 
 func latest(a, b time.Time) time.Time {

@@ -23,7 +23,7 @@ import (
 // Programs that are not used any more are closed. A rule that changes is waited for if it is being evaluated; Stop waits
 // for Apply.
 func (m *Manager) Apply(definitions []Definition) error {
-	if err := check(definitions); err != nil {
+	if err := Check(definitions); err != nil {
 		return err
 	}
 	m.changes.Lock()

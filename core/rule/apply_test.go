@@ -129,8 +129,8 @@ func TestRemovedRuleEnds(t *testing.T) {
 		b.wantStates("Fires", map[string]string{"/pay": "resolved"})
 		b.wantStates("Waits", map[string]string{})
 		b.wantStates("Stays", map[string]string{"/pay": "firing"})
-		if a := b.store.OfRule("Fires")[0]; a.Reason != removedReason {
-			t.Errorf("reason %q, want %q", a.Reason, removedReason)
+		if a := b.store.OfRule("Fires")[0]; a.Reason != alert.RuleRemoved {
+			t.Errorf("reason %q, want %q", a.Reason, alert.RuleRemoved)
 		}
 		b.rounds(3, interval, "http.gateway")
 		for _, d := range []Definition{fires, waits} {

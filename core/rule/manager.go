@@ -54,7 +54,7 @@ func New(o Options) *Manager {
 // Start takes over the rules, ends the alerts of rules that are no more, and begins to evaluate. After an error
 // nothing runs and the programs are still the caller's.
 func (m *Manager) Start(definitions []Definition) error {
-	if err := check(definitions); err != nil {
+	if err := Check(definitions); err != nil {
 		return err
 	}
 	var rules []*running
@@ -87,8 +87,8 @@ func (m *Manager) Start(definitions []Definition) error {
 	return nil
 }
 
-// check finds what would make definitions unusable.
-func check(definitions []Definition) error {
+// Check finds what would make definitions unusable, in [Manager.Start] and [Manager.Apply].
+func Check(definitions []Definition) error {
 	names := map[string]bool{}
 	for _, d := range definitions {
 		if err := d.check(); err != nil {
@@ -116,9 +116,6 @@ func bySources(rules []*running) map[string][]*running {
 	return waiting
 }
 
-// removedReason is why the alerts of a rule end that the configuration does not have any more.
-const removedReason = "rule removed"
-
 // endRemoved resolves what fires of rules that are not among those given, and drops what is pending.
 func (m *Manager) endRemoved(rules []*running, now time.Time) (changed bool) {
 	defined := map[string]bool{}
@@ -132,7 +129,7 @@ func (m *Manager) endRemoved(rules []*running, now time.Time) (changed bool) {
 		var resolved []alert.Alert
 		var dropped []alert.Fingerprint
 		for _, a := range m.options.Alerts.OfRule(name) {
-			before, o := a, observation{at: now, reason: removedReason}
+			before, o := a, observation{at: now, reason: alert.RuleRemoved}
 			switch a.State {
 			case alert.Firing:
 				a = instance{Alert: a}.resolve(o).Alert
@@ -143,7 +140,7 @@ func (m *Manager) endRemoved(rules []*running, now time.Time) (changed bool) {
 			default:
 				continue
 			}
-			a.Reason = removedReason
+			a.Reason = alert.RuleRemoved
 			m.options.Record(transition(before, a, alert.CauseRuleRemoved))
 		}
 		m.store(name, resolved, dropped)

@@ -118,7 +118,7 @@ func New(o Options) *Manager {
 
 // Start begins to collect. All sources are checked before anything is opened.
 func (m *Manager) Start(sources []Source) error {
-	if err := check(sources); err != nil {
+	if err := Check(sources); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -143,7 +143,7 @@ func (m *Manager) Start(sources []Source) error {
 // same Name, Version and Collector goes on, and so do those of its targets that are still there; windows of targets that
 // are opened again with the same labels go on with the samples they had.
 func (m *Manager) Apply(sources []Source) error {
-	if err := check(sources); err != nil {
+	if err := Check(sources); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -185,7 +185,8 @@ func (m *Manager) Apply(sources []Source) error {
 	return nil
 }
 
-func check(sources []Source) error {
+// Check finds what would make sources unusable, in [Manager.Start] and [Manager.Apply].
+func Check(sources []Source) error {
 	var faults []error
 	names := map[string]bool{}
 	for _, s := range sources {
