@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"math"
 	"strconv"
 	"time"
 
@@ -53,10 +54,10 @@ func (f *Flapping) Eval(w rule.Window, out *rule.Verdicts) error {
 	for s := range f.Series.All() {
 		n := f.count(s)
 		switch {
+		case s.Ended() && !s.Missing(): // the engine sees it go
 		case n >= f.Changes: // also of a target that is silent now
 			f.trigger.Judge(w, s.Instance(), true, false)
 			out.Active(s.Instance(), float64(n)).Threshold(float64(f.Changes)).Text(f.text(s, n, to.Sub(from)))
-		case s.Ended() && !s.Missing(): // the engine sees it go
 		case s.Missing() || !whole(w, s, from):
 			f.trigger.Hold(w, s.Instance())
 			out.Unknown(s.Instance())
@@ -69,10 +70,20 @@ func (f *Flapping) Eval(w rule.Window, out *rule.Verdicts) error {
 }
 
 // whole tells whether the samples reach back to the start of the window, or to the beginning of the series: few changes
-// in half a window are no evidence of calm.
+// in half a window are no evidence of calm. Up to two samples may be missing there.
 func whole(w rule.Window, s rule.Series, from time.Time) bool {
 	times := s.Times()
-	return len(times) > 0 && (s.Born() || times[0] <= from.Add(2*w.Interval()).UnixMilli())
+	if len(times) == 0 || s.Born() {
+		return len(times) > 0
+	}
+	apart := int64(math.MaxInt64) // the targets of a window need not be asked equally often
+	for i := range times[1:] {
+		apart = min(apart, times[i+1]-times[i])
+	}
+	if len(times) == 1 {
+		apart = w.Interval().Milliseconds()
+	}
+	return times[0]-from.UnixMilli() <= 2*max(apart, w.Interval().Milliseconds())
 }
 
 // count is how often the series changed, or crossed the limit.

@@ -34,8 +34,12 @@ func TestFlapping(t *testing.T) {
 		"a silent target": {
 			series: restless, down: "i=~'1|2'", at: 10 * time.Minute, want: []string{`active {i="1"} 9: 9 changes in 10m, now 1`, `unknown {i="2"}`, `healthy {i="3"} 2`},
 		},
-		"a series that is gone":  {series: `m 1x8 stalex3`, at: 10 * time.Minute, want: []string{}},
-		"one that has just come": {series: `m _x8 1 1 1`, at: 10 * time.Minute, want: []string{"healthy {} 0"}},
+		"a series that is gone":        {series: `m 1x8 stalex3`, at: 10 * time.Minute, want: []string{}},
+		"one that is gone and flapped": {series: `m 1 0 1 0 1 0 1 0 1 stalex3`, at: 10 * time.Minute, want: []string{}},
+		"one that has just come":       {series: `m _x8 1 1 1`, at: 10 * time.Minute, want: []string{"healthy {} 0"}},
+		"one that is asked for less often": {
+			series: `m{i="1"} 1x10` + "\n" + `m{i="2"} _ 1 _ _ _ 1 _ _ _ 1 _ _ _`, at: 12 * time.Minute, want: []string{`healthy {i="1"} 0`, `healthy {i="2"} 0`},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
