@@ -43,6 +43,19 @@ type written struct {
 	values []float64
 }
 
+// New begins a capture in a file that must not be there.
+func New(path string) (*Writer, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("begin a capture: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return nil, fmt.Errorf("begin a capture: %w", err)
+	}
+	w, _, err := Create(path)
+	return w, err
+}
+
 // Create opens a file to add to a capture, or to begin one. Of what a crash tore off at the end of an existing one the
 // damage tells; it is cut off. A file that is no capture is not touched.
 func Create(path string) (_ *Writer, cut *DamageError, err error) {

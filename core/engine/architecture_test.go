@@ -36,6 +36,7 @@ var ours = []struct {
 	{"core/capture", []string{"sdk/frame", "sdk/source"}, "it keeps what targets answered and does not know who asked them"},
 	{"core/delivery", []string{"sdk/frame", "sdk/notifier", "core/alert", "core/jsonobject"}, "the ledger knows groups of alerts and receivers, not how they came about"},
 	{"core/discovery", []string{"sdk/schema", "sdk/source"}, "it finds targets and does not know who collects"},
+	{"core/history", []string{"sdk/frame", "sdk/source"}, "it reads what a Prometheus stored and does not know who wants it"},
 	{"core/intake", []string{"sdk/frame", "core/alert"}, "it owns the alerts that others raise, as core/rule owns those of rules"},
 	{"core/journal", []string{"sdk/frame", "core/alert"}, "it writes decisions down"},
 	{"core/silence", nil, "it knows which silences there are, not what they do"},

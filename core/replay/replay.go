@@ -20,6 +20,7 @@ import (
 type Options struct {
 	Capture  string    // a file
 	From, To time.Time // zero: of the capture
+	Notes    []string  // on how the capture came about
 	Director *rehearsal.Director
 }
 
@@ -44,7 +45,7 @@ func Run(o Options, cfg *config.Config) (Timeline, error) {
 	if err != nil {
 		return Timeline{}, err
 	}
-	t := Timeline{From: overview.From.Add(-lead).UTC(), To: overview.To.UTC(), Notes: []string{}, Pages: []Page{}}
+	t := Timeline{From: overview.From.Add(-lead).UTC(), To: overview.To.UTC(), Notes: append([]string{}, o.Notes...), Pages: []Page{}}
 	if t.From.Before(o.From) {
 		t.From = o.From.UTC()
 	}

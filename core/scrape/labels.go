@@ -16,9 +16,9 @@ const (
 	exported      = "exported_" // goes before a page's label of the same name, as in Prometheus
 )
 
-// instance is host:port of an http or https URL, with the scheme's port if none is written. Any other address stays as
+// Instance is the label of that name of a target: host:port of an http or https URL, with the scheme's port if none is written. Any other address stays as
 // it is configured, as in Prometheus since version 3: only its source knows what it means.
-func instance(address string) string {
+func Instance(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
 		return address

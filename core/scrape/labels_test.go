@@ -21,8 +21,8 @@ func TestInstance(t *testing.T) {
 		"unix:/run/exporter.sock": "unix:/run/exporter.sock",
 		"://":                     "://",
 	} {
-		if got := instance(address); got != want {
-			t.Errorf("instance(%q) = %q, want %q", address, got, want)
+		if got := Instance(address); got != want {
+			t.Errorf("Instance(%q) = %q, want %q", address, got, want)
 		}
 	}
 }

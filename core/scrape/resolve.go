@@ -130,7 +130,7 @@ func seriesLabels(ls frame.Labels, address string) frame.Labels {
 		}
 	}
 	if kept.Get(instanceLabel) == "" {
-		kept = kept.With(frame.Label{Name: instanceLabel, Value: instance(address)})
+		kept = kept.With(frame.Label{Name: instanceLabel, Value: Instance(address)})
 	}
 	return kept
 }

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -31,6 +35,9 @@ func replayCommand() *cli.Command {
 			"  tocsin replay -prometheus http://localhost:9090 -from 2026-03-01T00:00:00Z -to 2026-03-02T00:00:00Z examples/quickstart",
 		Flags: []cli.Flag{
 			varFlag(),
+			&cli.StringFlag{Name: "prometheus", Usage: "instead of a capture, fetch the history of the Prometheus at `URL`, which may hold user:password"},
+			&cli.DurationFlag{Name: "step", Usage: "fetch a sample every `DURATION` only, for a long time"},
+			&cli.StringFlag{Name: "save", Usage: "keep what was fetched as a capture in `FILE`"},
 			&cli.StringFlag{Name: "from", Usage: "begin at `TIME`, such as 2026-03-01T00:00:00Z"},
 			&cli.StringFlag{Name: "to", Usage: "end at `TIME`"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
@@ -53,10 +60,16 @@ func replayCommand() *cli.Command {
 // runReplay replays one configuration, or two; differ tells that they page differently.
 func runReplay(ctx context.Context, cmd *cli.Command) (differ bool, err error) {
 	args := cmd.Args().Slice()
-	if len(args) < 2 || len(args) > 3 {
+	url := cmd.String("prometheus")
+	var o replay.Options
+	switch {
+	case url == "" && (len(args) < 2 || len(args) > 3):
 		return false, errors.New("which capture and configuration? Usage: tocsin replay CAPTURE CONFIG [NEW]")
+	case url != "" && (len(args) < 1 || len(args) > 2):
+		return false, errors.New("which configuration? Usage: tocsin replay -prometheus URL -from TIME CONFIG [NEW]")
+	case url == "":
+		o.Capture, args = args[0], args[1:]
 	}
-	o := replay.Options{Capture: args[0]}
 	if o.From, err = timeFlag(cmd, "from"); err != nil {
 		return false, err
 	}
@@ -64,14 +77,52 @@ func runReplay(ctx context.Context, cmd *cli.Command) (differ bool, err error) {
 		return false, err
 	}
 	var configs []*config.Config
-	for _, path := range args[1:] {
+	for _, path := range args {
 		cfg, err := loadPaths(cmd, []string{path})
 		if err != nil {
 			return false, err
 		}
 		configs = append(configs, cfg)
 	}
+	if url != "" {
+		forget, err := fetch(ctx, cmd, url, &o, configs)
+		if err != nil {
+			return false, err
+		}
+		defer forget()
+	}
 	return replayAll(ctx, cmd, o, configs)
+}
+
+// fetch makes a capture of the history of a Prometheus and notes it in the options. forget takes it away again.
+func fetch(ctx context.Context, cmd *cli.Command, url string, o *replay.Options, configs []*config.Config) (forget func(), err error) {
+	if o.To.IsZero() {
+		o.To = time.Now()
+	}
+	if step := cmd.Duration("step"); step != 0 && step < time.Second {
+		return nil, fmt.Errorf("-step: want a second or more, got %s", step)
+	}
+	if o.From.IsZero() || !o.From.Before(o.To) {
+		return nil, errors.New("from when on? Give -from TIME, before -to TIME (now, if it is not given)")
+	}
+	forget = func() {}
+	if o.Capture = cmd.String("save"); o.Capture == "" {
+		dir, err := os.MkdirTemp("", "tocsin-replay-")
+		if err != nil {
+			return nil, err
+		}
+		o.Capture, forget = filepath.Join(dir, "history.capture"), func() { _ = os.RemoveAll(dir) }
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	o.Notes, err = replay.Fetch(ctx, replay.FetchOptions{
+		URL: url, From: o.From, To: o.To, Step: cmd.Duration("step"), Configs: configs, Capture: o.Capture,
+	})
+	if err != nil {
+		forget()
+		return nil, err
+	}
+	return forget, nil
 }
 
 // replayAll replays the configurations and prints what came of them.
