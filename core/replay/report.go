@@ -156,7 +156,18 @@ func tally(pages []*Page) string {
 			ended++
 		}
 	}
-	return fmt.Sprintf("%d incidents, %d ends, %d updates and repetitions", opened, ended, len(pages)-opened-ended)
+	text := counted(opened, "incident") + ", " + counted(ended, "end")
+	if others := len(pages) - opened - ended; others > 0 {
+		text += ", " + counted(others, "update or repetition")
+	}
+	return text
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // byHour counts incidents by the hour in which they were opened.

@@ -122,6 +122,7 @@ func fetch(ctx context.Context, cmd *cli.Command, url string, o *replay.Options,
 		forget()
 		return nil, err
 	}
+	o.From, o.To = time.Time{}, time.Time{} // all of it
 	return forget, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/tocsinhq/tocsin/core/history/historytest"
 	"github.com/tocsinhq/tocsin/core/replay"
 )
 
@@ -73,7 +78,7 @@ func TestCaptureIsReplayed(t *testing.T) {
 	if code != 0 || stderr != "" {
 		t.Fatalf("ended with %d, complained %q:\n%s", code, stderr, stdout)
 	}
-	for _, want := range []string{"note: nobody collected: ", "pagerduty.oncall: 1 incidents, 1 ends", "firing   {alertname=\"HighAPIErrorRate\",endpoint=\"/critical/api\"}", "resolved", "1  HighAPIErrorRate"} {
+	for _, want := range []string{"note: nobody collected: ", "pagerduty.oncall: 1 incident, 1 end", "firing   {alertname=\"HighAPIErrorRate\",endpoint=\"/critical/api\"}", "resolved", "1  HighAPIErrorRate"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in:\n%s", want, stdout)
 		}
@@ -112,6 +117,45 @@ func tear(t *testing.T, path string) {
 	}
 }
 
+// Without a capture the history of a Prometheus does, which can be kept as one.
+func TestReplayOfAPrometheus(t *testing.T) {
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	prometheus := &historytest.Prometheus{}
+	for _, code := range []string{"200", "503"} {
+		s := historytest.Series{Labels: labels.FromStrings("__name__", "http_requests_total", "job", "gateway", "instance", "10.0.0.1:9113", "endpoint", "/pay", "code", code)}
+		sum := 0.0
+		for since := time.Duration(0); since < 10*time.Minute; since += time.Second {
+			if failing := since > 4*time.Minute && since < 6*time.Minute; code == "200" || failing {
+				sum += 100
+			}
+			s.Samples = append(s.Samples, model.SamplePair{Timestamp: model.TimeFromUnixNano(noon.Add(since).UnixNano()), Value: model.SampleValue(sum)})
+		}
+		prometheus.Series = append(prometheus.Series, s)
+	}
+	server := httptest.NewServer(prometheus)
+	defer server.Close()
+	g, pagerduty := newGateway(t), newPager(t)
+	dir := writeConfig(t, strings.Replace(pipeline(g, pagerduty, ""), g.address(), "10.0.0.1:9113", 1))
+	kept := filepath.Join(t.TempDir(), "kept.capture")
+
+	stdout, stderr, code := replayed(t, "-prometheus", server.URL, "-from", "2026-03-01T12:00:00Z", "-to", "2026-03-01T12:10:00Z", "-save", kept, dir)
+	if code != 0 || stderr != "" || !strings.Contains(stdout, "pagerduty.oncall: 1 incident, 1 end\n  2026-03-01 12:04:0") {
+		t.Errorf("ended with %d, complained %q:\n%s", code, stderr, stdout)
+	}
+	if again, _, code := replayed(t, kept, dir); code != 0 || again != stdout {
+		t.Errorf("what was kept: ended with %d:\n%s", code, again)
+	}
+	if _, stderr, code := replayed(t, "-prometheus", server.URL, "-from", "2026-03-01T12:00:00Z", "-save", kept, dir); code != 2 || !strings.Contains(stderr, "file exists") {
+		t.Errorf("a file that is there: ended with %d, complained %q", code, stderr)
+	}
+	if _, stderr, code := replayed(t, "-prometheus", server.URL, "-from", "2025-03-01T12:00:00Z", "-to", "2025-03-01T13:00:00Z", dir); code != 2 || !strings.Contains(stderr, "has no samples of the configuration's targets") {
+		t.Errorf("another year: ended with %d, complained %q", code, stderr)
+	}
+	if got := pagerduty.actions(); got != "" {
+		t.Errorf("PagerDuty was told %q by a replay", got)
+	}
+}
+
 func TestReplayComplains(t *testing.T) {
 	g, pagerduty := newGateway(t), newPager(t)
 	dir := writeConfig(t, pipeline(g, pagerduty, ""))
@@ -127,6 +171,10 @@ func TestReplayComplains(t *testing.T) {
 		{[]string{notes, dir}, "it is not a capture"},
 		{[]string{notes + "x", dir}, "no such file"},
 		{[]string{notes, notes + "x"}, "no such file"},
+		{[]string{"-prometheus", "http://127.0.0.1:1"}, "which configuration?"},
+		{[]string{"-prometheus", "http://127.0.0.1:1", dir}, "from when on?"},
+		{[]string{"-prometheus", "http://127.0.0.1:1", "-from", "2026-03-01T12:00:00Z", "-step", "1ms", dir}, "-step: want a second or more"},
+		{[]string{"-prometheus", "http://127.0.0.1:1", "-from", "2026-03-01T12:00:00Z", "-to", "2026-03-01T12:10:00Z", dir}, "connection refused"},
 		{[]string{"-from", "yesterday", notes, dir}, "-from: want a time such as"},
 	} {
 		if stdout, stderr, code := replayed(t, tt.args...); code != 2 || !strings.Contains(stderr, tt.want) || stdout != "" {
