@@ -38,6 +38,23 @@ func loadPaths(cmd *cli.Command, paths []string) (*config.Config, error) {
 	return cfg, nil
 }
 
+// loadAgain loads the configuration that the arguments name. The error is all diagnostics, as text.
+func loadAgain(cmd *cli.Command) (*config.Config, error) {
+	vars, err := variables(cmd)
+	if err != nil {
+		return nil, err
+	}
+	cfg, diags := config.Load(cmd.Args().Slice(), config.Options{Vars: vars, Env: os.LookupEnv, Catalog: engine.Catalog})
+	if !diags.HasErrors() {
+		return cfg, nil
+	}
+	var text strings.Builder
+	if err := diags.Write(&text, false, 100); err != nil {
+		return nil, err
+	}
+	return nil, errors.New(strings.TrimSpace(text.String()))
+}
+
 func variables(cmd *cli.Command) (map[string]string, error) {
 	vars := map[string]string{}
 	for _, v := range cmd.StringSlice("var") {
