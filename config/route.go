@@ -65,7 +65,7 @@ func (l *loader) routeNode(block *hcl.Block, outer *Route, root bool) *Route {
 	b := l.open(block, []string{"to", "match", "group_by", "group_wait", "group_interval", "repeat_interval", "continue", "mute"},
 		hcl.BlockHeaderSchema{Type: "route"}, hcl.BlockHeaderSchema{Type: "fallback"})
 	r := &Route{
-		To: outer.To, GroupBy: outer.GroupBy,
+		To: outer.To, GroupBy: outer.GroupBy, Fallback: outer.Fallback,
 		GroupWait:      b.duration("group_wait", outer.GroupWait, 0),
 		GroupInterval:  b.duration("group_interval", outer.GroupInterval, time.Millisecond),
 		RepeatInterval: b.duration("repeat_interval", outer.RepeatInterval, time.Millisecond),
@@ -95,7 +95,6 @@ func (l *loader) routeNode(block *hcl.Block, outer *Route, root bool) *Route {
 	}
 	l.onlyOne(fallbacks, "A route has one fallback.")
 	for _, inner := range fallbacks {
-		l.unsupported("route.fallback", inner.TypeRange)
 		r.Fallback = l.fallback(inner)
 	}
 	return r

@@ -5,7 +5,6 @@ import "github.com/hashicorp/hcl/v2"
 // notYet lists what the language has and the engine does not do yet: what it is, and what to do instead. Such blocks and
 // arguments are decoded and checked like the others, and then refused, never ignored. When a feature lands, its line goes.
 var notYet = map[string]string{
-	"route.fallback":       "fallback in routes",
 	"dynamic":              "dynamic blocks",
 	"engine.unknown_after": "unknown_after",
 }

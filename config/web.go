@@ -193,7 +193,8 @@ func scopesOf(tree map[string]any) (scopes []string) {
 // warnOfOpenDoors says what strangers could do.
 func (l *loader) warnOfOpenDoors(engine Engine, w Web) {
 	host, _, err := net.SplitHostPort(engine.Listen)
-	if err != nil || host == "localhost" || net.ParseIP(host).IsLoopback() { // or a unix socket, whose directory says who may
+	unix := strings.HasPrefix(engine.Listen, "unix:") // its directory says who may
+	if err != nil || unix || host == "localhost" || net.ParseIP(host).IsLoopback() {
 		return
 	}
 	at := headerRange(l.blocks["engine"][0]) // it is not the default that listens there

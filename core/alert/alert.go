@@ -118,7 +118,15 @@ type Group struct {
 	Wait     time.Duration
 	Interval time.Duration
 	Repeat   time.Duration
-	Members  []Member // firing and resolved ones, ordered by fingerprint
+	Fallback *Fallback // who hears of it where the receiver does not; nil: nobody
+	Note     string    // what the receiver must know about hearing of it at all; "" usually
+	Members  []Member  // firing and resolved ones, ordered by fingerprint
+}
+
+// Fallback says who hears of a group whose receiver did not accept what was due, and how long after that.
+type Fallback struct {
+	After time.Duration
+	To    []string // receivers
 }
 
 // Member is an alert within a group.

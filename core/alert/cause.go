@@ -50,6 +50,7 @@ const (
 	CauseAtOnce        Cause = "due at once" // nothing to wait for
 	CauseGroupWait     Cause = "group_wait"
 	CauseGroupInterval Cause = "group_interval"
+	CauseFallback      Cause = "fallback"                   // another receiver did not accept it in time
 	CauseOverBeforeDue Cause = "over before it was due"     // nobody is told
 	CauseNotWanted     Cause = "not routed here any more"   // before anybody was told
 	CauseNoResolves    Cause = "send_resolved is false"     // and it was over before it could be delivered
@@ -108,7 +109,7 @@ var causes = map[Kind][]Cause{
 	KindSkipped:    {CauseOvertaken},
 	KindDropped:    {CauseLinesLost, CauseUnwritable},
 	KindGrouped: {
-		CauseAtOnce, CauseGroupWait, CauseGroupInterval, CauseOverBeforeDue, CauseNotWanted, CauseNoResolves, CauseOverWithheld,
+		CauseAtOnce, CauseGroupWait, CauseGroupInterval, CauseFallback, CauseOverBeforeDue, CauseNotWanted, CauseNoResolves, CauseOverWithheld,
 	},
 	KindWithheld:   {CauseSilenced, CauseInhibited, CauseMuted, CauseShadow},
 	KindLifted:     {CauseSilenced, CauseInhibited, CauseMuted, CauseShadow},

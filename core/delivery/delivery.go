@@ -315,6 +315,9 @@ func (l *Ledger) plan(rec *record, now time.Time) {
 			due = mark
 		}
 	}
+	if overdue := rec.overdueAt(); overdue.After(now) && (due.IsZero() || overdue.Before(due)) {
+		due = overdue
+	}
 	switch {
 	case due.IsZero():
 		l.mu.timetable.remove(rec)

@@ -20,7 +20,7 @@ func (l *Ledger) notification(rec *record, c *content, attempt *Attempt) notifie
 	n := notifier.Notification{
 		ID: attempt.ID, Attempt: attempt.Number, PossibleRepeat: rec.Unknown, Reason: c.reason,
 		Receiver: rec.receiver.Name, GroupKey: rec.Group, DedupKey: rec.dedup, GroupLabels: rec.Labels.Map(),
-		Reference: rec.Reference, ExternalURL: l.options.ExternalURL, Note: c.note(), Late: c.late(),
+		Reference: rec.Reference, ExternalURL: l.options.ExternalURL, Note: c.note(rec.group.Note), Late: c.late(),
 		Alerts: make([]notifier.Alert, 0, min(len(c.parts), maxAlerts)),
 	}
 	for _, firing := range []bool{true, false} {
@@ -77,8 +77,11 @@ func (p *part) alert() notifier.Alert {
 }
 
 // note says what the reader must know beyond the alerts: that some come late, or end for another reason than health.
-func (c *content) note() string {
+func (c *content) note(whyHere string) string {
 	var notes []string
+	if whyHere != "" && c.reason != notifier.ReasonAllResolved {
+		notes = append(notes, whyHere)
+	}
 	lates, reasons := 0, 0
 	because := func(reason string) {
 		if reasons < maxNotes && !slices.Contains(notes, reason) {

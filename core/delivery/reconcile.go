@@ -18,10 +18,12 @@ func (l *Ledger) Reconcile(groups []alert.Group, now time.Time) {
 		rec := l.recordOf(&groups[i])
 		rec.generation = l.mu.generation
 		l.adopt(rec, &groups[i], now)
+		l.fallBack(rec, now)
 	}
 	for _, rec := range l.mu.records {
 		if rec.generation != l.mu.generation {
 			l.adopt(rec, nil, now)
+			l.fallBack(rec, now)
 		}
 	}
 	elsewhere := l.whereabouts()
@@ -51,7 +53,7 @@ func (l *Ledger) Update(groups []alert.Group, now time.Time) {
 		default:
 			continue
 		}
-		named = append(named, rec)
+		named = append(append(named, rec), l.fallBack(rec, now)...)
 	}
 	elsewhere := l.whereabouts()
 	for _, rec := range named {

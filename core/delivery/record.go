@@ -46,6 +46,8 @@ type record struct {
 	present  bool        // group is still wanted
 	adopted  bool        // what is wanted is known: before the first Reconcile it is not
 
+	behind map[*record]bool // of the group of a fallback: those it stands in for, and whether they are overdue
+
 	generation uint64 // of the Reconcile that last named the group
 	queued     bool   // waits for a worker of the receiver
 	busy       bool   // a worker has it

@@ -75,6 +75,7 @@ func (l *Ledger) deliver(rec *record) {
 	l.touch(rec)
 	l.sweep(rec, rec.group.Members, now)
 	l.conclude(rec, now)
+	l.fallBack(rec, now)
 }
 
 // prepare commits the intent to tell what is wanted now. It returns false where nothing is to be told, or the ledger

@@ -82,6 +82,7 @@ func (l *Ledger) wakeUp(rec *record, now time.Time) {
 		send = !due.IsZero() && !due.After(now) && rec.speaks(now)
 	}
 	l.owe(rec, send, now)
+	l.fallBack(rec, now)
 }
 
 // owe notes what is due, everything that there is to tell where it is to be sent now, and hands it to the receiver

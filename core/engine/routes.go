@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/core/alert"
 	"github.com/tocsinhq/tocsin/core/route"
 )
 
@@ -52,6 +53,9 @@ func routeTree(r *config.Route) *route.Node {
 		Repeat:    r.RepeatInterval,
 		Continue:  r.Continue,
 		Mute:      r.Mute,
+	}
+	if f := r.Fallback; f != nil {
+		node.Fallback = &alert.Fallback{After: f.After, To: f.To}
 	}
 	for _, child := range r.Routes {
 		node.Routes = append(node.Routes, routeTree(child))

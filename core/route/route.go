@@ -28,6 +28,7 @@ type Node struct {
 	Interval  time.Duration
 	Repeat    time.Duration
 	Continue  bool
+	Fallback  *alert.Fallback
 	Mute      []string // names of [Input.Schedules]: while one of them is active, nothing opens here
 	Routes    []*Node
 }

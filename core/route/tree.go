@@ -29,6 +29,7 @@ type lane struct {
 	receiver               string
 	key                    string // {}/{severity="page"}
 	wait, interval, repeat time.Duration
+	fallback               *alert.Fallback
 	groups                 map[uint64][]*group // by hash of their labels
 }
 
@@ -52,7 +53,7 @@ func (ls lanes) compile(in *Input, n *Node, key string, inherited []string) *bra
 	for _, receiver := range receivers {
 		l := ls[[2]string{receiver, key}]
 		if l == nil {
-			l = &lane{receiver, key, n.Wait, n.Interval, n.Repeat, map[uint64][]*group{}}
+			l = &lane{receiver, key, n.Wait, n.Interval, n.Repeat, n.Fallback, map[uint64][]*group{}}
 			ls[[2]string{receiver, key}] = l
 		}
 		if !slices.Contains(b.lanes, l) {
@@ -145,7 +146,7 @@ func (l *lane) group(ls frame.Labels) *group {
 		}
 	}
 	g := &group{lane: l, hash: hash, told: alert.Group{
-		Receiver: l.receiver, Key: groupKey(l.key, ls), Labels: ls, Wait: l.wait, Interval: l.interval, Repeat: l.repeat,
+		Receiver: l.receiver, Key: groupKey(l.key, ls), Labels: ls, Wait: l.wait, Interval: l.interval, Repeat: l.repeat, Fallback: l.fallback,
 	}}
 	l.groups[hash] = append(l.groups[hash], g)
 	return g
