@@ -59,27 +59,96 @@ func (f *fleet) bind(b testing.TB, reduce abi.Reduce, rows int) *View {
 	return f.store.Bind([]Query{{Matchers: matchers, Window: time.Duration(rows) * time.Second, Reduce: reduce, ReduceArg: 0.9}})
 }
 
+// BenchmarkAppend is what a sample costs on its way into the windows, also where each collection is recorded: then one
+// row in two is another one. The log only counts.
 func BenchmarkAppend(b *testing.B) {
-	const targets, series = 10, 10_000
-	f := newFleet(targets, series)
-	v := f.bind(b, abi.Increase, 20)
-	defer v.Close()
-	at := int64(0)
-	for range 30 {
-		at += 1000
-		f.round(b, at)
+	for _, recorded := range []bool{false, true} {
+		name := "windows"
+		if recorded {
+			name = "recorded"
+		}
+		b.Run(name, func(b *testing.B) {
+			const targets, series = 10, 10_000
+			f := newFleet(targets, series)
+			log := new(countingLog)
+			if recorded {
+				f.store.RecordTo(log)
+			}
+			v := f.bind(b, abi.Increase, 20)
+			defer v.Close()
+			at := int64(0)
+			for range 30 {
+				at += 1000
+				f.round(b, at)
+			}
+			log.bytes = 0
+			b.ReportAllocs()
+			for b.Loop() {
+				at += 1000
+				for n, t := range f.targets {
+					for i := n; i < series; i += 2 {
+						f.pages[n].Values[i] += float64(i & 31)
+					}
+					f.pages[n].Time, f.health[n].Time = at, at
+					if err := t.Append(f.pages[n], f.health[n]); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			samples := float64(b.N) * targets * series
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/samples, "ns/sample")
+			if recorded {
+				b.ReportMetric(float64(log.bytes)/samples, "log-bytes/sample")
+			}
+		})
 	}
-	b.ReportAllocs()
+}
+
+// countingLog counts what it is given.
+type countingLog struct{ bytes int }
+
+func (l *countingLog) Append(record []byte) { l.bytes += len(record) }
+
+// BenchmarkSnapshot is what the whole state costs, and how big it is.
+func BenchmarkSnapshot(b *testing.B) {
+	const targets, series, rows = 10, 10_000, 20
+	f := newFleet(targets, series)
+	v := f.bind(b, abi.Increase, rows)
+	defer v.Close()
+	for at := range int64(30) {
+		f.round(b, at*1000)
+	}
+	log := new(countingLog)
 	for b.Loop() {
-		at += 1000
-		for n, t := range f.targets {
-			f.pages[n].Time, f.health[n].Time = at, at
-			if err := t.Append(f.pages[n], f.health[n]); err != nil {
+		f.store.Snapshot(log.Append)
+	}
+	samples := float64(b.N) * targets * series * rows
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/samples, "ns/sample")
+	b.ReportMetric(float64(log.bytes)/samples, "log-bytes/sample")
+}
+
+// BenchmarkRestore is what a sample costs at a start.
+func BenchmarkRestore(b *testing.B) {
+	const targets, series, rows = 10, 10_000, 20
+	f := newFleet(targets, series)
+	log := new(memoryLog)
+	f.store.RecordTo(log)
+	f.bind(b, abi.Increase, rows)
+	for at := range int64(rows) {
+		f.round(b, at*1000)
+	}
+	for b.Loop() {
+		again := fleet{store: New(Options{})}
+		again.bind(b, abi.Increase, rows)
+		r := again.store.Restore()
+		for _, record := range log.records {
+			if err := r.Apply(record); err != nil {
 				b.Fatal(err)
 			}
 		}
+		r.End(time.UnixMilli(rows * 1000))
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(targets*series), "ns/sample")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(targets*series*rows), "ns/sample")
 }
 
 func BenchmarkRead(b *testing.B) {

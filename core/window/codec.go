@@ -14,10 +14,11 @@ import (
 type encoder struct {
 	b       []byte
 	symbols map[string]uint64 // from 1, in the order in which they were written
+	before  frame.Labels      // written last
 }
 
 func (e *encoder) reset() {
-	e.b = e.b[:0]
+	e.b, e.before = e.b[:0], nil
 	clear(e.symbols)
 }
 
@@ -53,12 +54,23 @@ func (e *encoder) symbol(s string) {
 	e.b = append(e.b, s...)
 }
 
+// labels writes a set: which of its labels, up to the 64th, the set before has in the same place, and the others.
 func (e *encoder) labels(ls frame.Labels) {
-	e.uint(uint64(len(ls)))
-	for _, l := range ls {
-		e.symbol(l.Name)
-		e.symbol(l.Value)
+	same := uint64(0)
+	for i := range min(len(ls), len(e.before), 64) {
+		if ls[i] == e.before[i] {
+			same |= 1 << i
+		}
 	}
+	e.uint(uint64(len(ls)))
+	e.uint(same)
+	for i, l := range ls {
+		if same>>i&1 == 0 {
+			e.symbol(l.Name)
+			e.symbol(l.Value)
+		}
+	}
+	e.before = ls
 }
 
 func (e *encoder) series(s frame.Series) {
@@ -116,6 +128,7 @@ var errRecord = errors.New("the record is damaged")
 type decoder struct {
 	b       []byte
 	symbols []string
+	before  frame.Labels
 	err     error
 }
 
@@ -207,11 +220,21 @@ func (d *decoder) symbol() string {
 }
 
 func (d *decoder) labels() frame.Labels {
-	n := d.count()
-	ls := make(frame.Labels, 0, n)
-	for range n {
-		ls = append(ls, frame.Label{Name: d.symbol(), Value: d.symbol()})
+	n, same := d.uint(), d.uint()
+	if n > 64+uint64(len(d.b)) { // the others take two bytes at least
+		d.fail("it has a series with %d labels", n)
+		return nil
 	}
+	ls := make(frame.Labels, n)
+	for i := range ls {
+		switch {
+		case same>>i&1 == 0:
+			ls[i] = frame.Label{Name: d.symbol(), Value: d.symbol()}
+		case i < len(d.before):
+			ls[i] = d.before[i]
+		}
+	}
+	d.before = ls
 	return ls
 }
 
