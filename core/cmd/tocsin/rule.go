@@ -48,7 +48,7 @@ func ruleBuildCommand() *cli.Command {
 			dir := cmd.Args().First()
 			out := cmd.String("o")
 			if info, err := os.Stat(dir); err == nil && info.Mode().IsRegular() {
-				return packModule(ctx, dir, cmp.Or(out, dir))
+				return packModule(ctx, cmd, cmp.Or(out, dir))
 			}
 			if out == "" {
 				abs, err := filepath.Abs(dir)
@@ -63,21 +63,14 @@ func ruleBuildCommand() *cli.Command {
 }
 
 // packModule gives a module of another compiler its manifest.
-func packModule(ctx context.Context, file, out string) error {
-	code, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	host, err := moduleHost(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = host.Close(context.WithoutCancel(ctx)) }() // the process ends
-	packed, err := host.WithManifest(ctx, filepath.Base(file), code)
-	if err != nil {
-		return err
-	}
-	return pack.Write(out, packed)
+func packModule(ctx context.Context, cmd *cli.Command, out string) error {
+	return withModule(ctx, cmd, func(host *wasm.Host, name string, code []byte) error {
+		packed, err := host.WithManifest(ctx, name, code)
+		if err != nil {
+			return err
+		}
+		return pack.Write(out, packed)
+	})
 }
 
 // withModule reads the module that a command was given, a file or one that is built in, and makes a host for it.
