@@ -3,8 +3,11 @@ package ruleswasm_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tocsinhq/tocsin/config"
 	"github.com/tocsinhq/tocsin/core/engine"
@@ -57,6 +60,30 @@ func TestReadmes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The table of common alerts and the blocks that it leads to are the same.
+func TestCommonAlerts(t *testing.T) {
+	if len(ruleswasm.Names()) == 0 {
+		t.Skip(`no modules are built in: run "make rules"`)
+	}
+	const folder = "../examples/common-alerts"
+	c, diags := config.Load([]string{folder}, config.Options{Catalog: engine.Catalog})
+	if len(diags) > 0 {
+		t.Fatal(diags)
+	}
+	want := map[string]string{}
+	for _, r := range c.Rules {
+		want[r.Name] = r.Module + " in " + filepath.Base(r.Range.File)
+	}
+	got := map[string]string{}
+	row := regexp.MustCompile(`(?m)^\|[^|]+\|[^|]+\| (\w+) \| \[(\w+)\]\(` + regexp.QuoteMeta(folder) + `/(.+)\) \|$`)
+	for _, cells := range row.FindAllStringSubmatch(read(t, "README.md"), -1) {
+		got[cells[2]] = cells[1] + " in " + cells[3]
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(got) < 20 {
+		t.Errorf("%d rows in the table (-blocks +table):\n%s", len(got), diff)
 	}
 }
 
