@@ -22,6 +22,8 @@ type Engine struct {
 	ExternalURL string   // where people reach this engine; without a slash at the end, "" if unknown
 	Debug       bool     // serve /debug/pprof
 
+	Keep           string        // "": what rules read, or KeepAll
+	KeepFor        time.Duration // how long series are kept that no rule reads, with KeepAll
 	WindowSync     time.Duration // how much of the windows a crash may lose
 	Lookback       time.Duration // how old the sample of an instant selector in PromQL may be
 	UnknownAfter   time.Duration // how long data may be missing before TocsinBlind
@@ -30,6 +32,9 @@ type Engine struct {
 
 	Range Range `json:"-"` // zero if there is no engine block
 }
+
+// KeepAll keeps all series that are collected, whether a rule reads them or not.
+const KeepAll = "all"
 
 // Defaults of the engine block.
 const (
@@ -58,13 +63,14 @@ func (l *loader) engine() Engine {
 	}
 	block := blocks[0]
 	dir = l.files[block.DefRange.Filename].dir
-	b := l.open(block, []string{"listen", "data_dir", "plugin_dir", "module_dir", "external_url", "debug", "lookback_delta", "window_sync", "unknown_after", "resolve_timeout", "external_expiry"})
+	b := l.open(block, []string{"listen", "data_dir", "plugin_dir", "module_dir", "external_url", "debug", "lookback_delta", "keep", "keep_for", "window_sync", "unknown_after", "resolve_timeout", "external_expiry"})
 	e := Engine{
 		Listen:       b.text("listen", defaultListen),
 		DataDir:      under(dir, b.text("data_dir", defaultDataDir)),
 		ExternalURL:  strings.TrimRight(b.text("external_url", ""), "/"),
 		Debug:        b.boolean("debug", false),
 		Lookback:     b.duration("lookback_delta", defaultLookback, leastInterval),
+		Keep:         b.oneOf("keep", "", KeepAll),
 		WindowSync:   b.duration("window_sync", defaultWindowSync, leastSync),
 		UnknownAfter: b.duration("unknown_after", defaultUnknownAfter, 0),
 
@@ -72,6 +78,12 @@ func (l *loader) engine() Engine {
 		ExternalExpiry: b.oneOf("external_expiry", defaultExternalExpiry, "resolve", "unknown"),
 
 		Range: rangeOf(headerRange(block)),
+	}
+	switch {
+	case e.Keep == KeepAll:
+		e.KeepFor = b.duration("keep_for", e.Lookback, leastInterval)
+	case b.has("keep_for"):
+		l.errorf(b.nameAt("keep_for"), "Nothing to keep", "keep_for says how long series are kept that no rule reads. Add keep = \"all\", or remove it.")
 	}
 	e.PluginDirs = directories(b, "plugin_dir", dir)
 	e.ModuleDirs = directories(b, "module_dir", dir)

@@ -2,6 +2,8 @@ package config
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -256,6 +258,27 @@ func TestExpressionsAreRead(t *testing.T) {
 	for rule, want := range map[int]int{0: 2, 1: 2, 4: 0} {
 		if got := cfg.Rules[rule].Selectors(); len(got) != want {
 			t.Errorf("rule %q reads %v, want %d selectors", cfg.Rules[rule].Name, got, want)
+		}
+	}
+}
+
+func TestKeepAll(t *testing.T) {
+	for source, want := range map[string][2]any{
+		`engine {}`:               {"", time.Duration(0)},
+		`engine { keep = "all" }`: {KeepAll, 5 * time.Minute},
+		"engine {\n keep = \"all\"\n keep_for = \"1h\"\n}": {KeepAll, time.Hour},
+	} {
+		path := filepath.Join(t.TempDir(), "keep.hcl")
+		source += "\nnotifier \"webhook\" \"a\" { url = \"http://a/\" }\nroute { to = [notifier.webhook.a] }\n"
+		if err := os.WriteFile(path, []byte(source), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, diags := Load([]string{path}, Options{})
+		if cfg == nil {
+			t.Fatal(diags)
+		}
+		if got := [2]any{cfg.Engine.Keep, cfg.Engine.KeepFor}; got != want {
+			t.Errorf("%s: %v, want %v", source, got, want)
 		}
 	}
 }

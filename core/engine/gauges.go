@@ -117,6 +117,13 @@ func (p page) windows(e *Engine) {
 	p.gauge("tocsin_window_bytes", "Bytes of the windows.", float64(s.Bytes))
 	p.counter("prometheus_target_scrapes_sample_out_of_order_total", "Samples dropped for their time.", float64(s.OutOfOrder))
 	p.counter("prometheus_target_scrapes_sample_duplicate_timestamp_total", "Series dropped because their page had the same one twice.", float64(s.Duplicates))
+	if e.recorder != nil {
+		log := e.recorder.Status()
+		p.gauge("tocsin_window_log_bytes", "Bytes of the log from which windows are restored.", float64(log.Bytes))
+		p.flag("tocsin_window_log_failing", "Whether the log of the windows cannot be written: after a crash they would have a gap.", log.Failing != nil)
+		p.counter("tocsin_window_log_records_total", "Collections that went to the log of the windows.", float64(log.Written))
+		p.counter("tocsin_window_log_lost_total", "Collections that the log of the windows does not have because the disk refused or was too slow.", float64(log.Lost))
+	}
 }
 
 func (p page) rules(rules []rule.Status, groupOf func(string) string) {

@@ -80,7 +80,7 @@ func (e *Engine) prepare(ctx context.Context, cfg *config.Config, former *setup)
 	}); err != nil {
 		return nil, err
 	}
-	for _, prepare := range []func(context.Context, *setup) error{e.preparePlugins, e.prepareSources, e.prepareRules, e.prepareReceivers} {
+	for _, prepare := range []func(context.Context, *setup) error{e.preparePlugins, e.prepareSources, e.prepareRules, e.prepareWindows, e.prepareReceivers} {
 		if err := prepare(ctx, s); err != nil {
 			return nil, err
 		}

@@ -2,11 +2,16 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/tocsinhq/tocsin/config"
 	"github.com/tocsinhq/tocsin/core/wal"
 	"github.com/tocsinhq/tocsin/core/window"
+	"github.com/tocsinhq/tocsin/sdk/frame"
 )
 
 // WindowLog keeps what the windows hold over a restart, see [wal.Log].
@@ -14,7 +19,25 @@ type WindowLog interface {
 	window.Log
 	Replay(apply func(record []byte) error) wal.Replayed
 	Start(snapshot func(put func(record []byte)))
+	Status() wal.Status
 	Close() error
+}
+
+// prepareWindows keeps all series, if the configuration wants it, as a rule would that reads them.
+func (e *Engine) prepareWindows(_ context.Context, s *setup) error {
+	cfg := s.config.Engine
+	if cfg.Keep != config.KeepAll {
+		return nil
+	}
+	_, err := obtain(s, "all series", config.Version(cfg.KeepFor), func() (*window.View, func(context.Context) error, error) {
+		all, err := labels.NewMatcher(labels.MatchRegexp, frame.MetricName, ".+")
+		if err != nil {
+			return nil, nil, fmt.Errorf("keep all series: %w", err)
+		}
+		view := e.windows.Bind([]window.Query{{Matchers: []*labels.Matcher{all}, Window: cfg.KeepFor}})
+		return view, func(context.Context) error { view.Close(); return nil }, nil
+	})
+	return err
 }
 
 // restoreWindows fills the windows with what the engine before this one collected, as far as rules read it now.

@@ -205,3 +205,27 @@ func killSeriesTimes(i int, times []int64) string {
 	}
 	return ""
 }
+
+// TestKeepAll keeps what no rule reads.
+func TestKeepAll(t *testing.T) {
+	kept := func(b *bubble, want int) {
+		b.Helper()
+		if got := b.engine.windows.Stats().Series; got != want {
+			b.Errorf("%d series are kept, want %d", got, want)
+		}
+	}
+	const pages = 2
+	synthetic := 5 * pages // up and its kin
+	inBubble(t, "engine {\n keep = \"all\"\n keep_for = \"1h\"\n}"+preamble+plain+above("High", ""), func(b *bubble) {
+		b.page("a:80", "x", 0, "y", 1)
+		b.page("b:80", "z", 1)
+		b.until(5 * time.Minute)
+		kept(b, 3+synthetic)
+	})
+	inBubble(t, preamble+plain+above("High", ""), func(b *bubble) {
+		b.page("a:80", "x", 0, "y", 1)
+		b.page("b:80", "z", 1)
+		b.until(5 * time.Minute)
+		kept(b, 1)
+	})
+}

@@ -43,6 +43,17 @@ func (m *Memory) Append(record []byte) {
 	m.records = append(m.records, bytes.Clone(record))
 }
 
+// Status does as [Log.Status].
+func (m *Memory) Status() Status {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := Status{Written: uint64(len(m.records))}
+	for _, record := range m.records {
+		s.Bytes += int64(len(record))
+	}
+	return s
+}
+
 // Close does nothing: what was appended stays.
 func (m *Memory) Close() error { return nil }
 

@@ -45,6 +45,7 @@ rule "Errors" {
 `, (ingestWindow * *ingestInterval).String())
 	for _, tt := range []struct{ name, engine, rules string }{
 		{"a rule reads all", "", rule},
+		{"all is kept", fmt.Sprintf("keep = \"all\"\n  keep_for = %q", (ingestWindow * *ingestInterval).String()), ""},
 		{"nothing is kept", "", ""},
 	} {
 		b.Run(tt.name, func(b *testing.B) { ingest(b, tt.engine, tt.rules) })
