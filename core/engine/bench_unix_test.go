@@ -102,6 +102,7 @@ func cpuTime(b *testing.B) time.Duration {
 // fleet is targets whose windows are full, and a module that judges them.
 type fleet struct {
 	windows *window.Store
+	host    *wasm.Host
 	module  *wasm.Module
 	at      time.Time // of the newest rows
 }
@@ -112,12 +113,12 @@ func newFleet(b *testing.B, targets, series, endpoints int) *fleet {
 	if err != nil {
 		b.Fatal(err)
 	}
-	host, err := wasm.New(b.Context(), wasm.Options{CacheDir: b.TempDir(), Logger: zerolog.Nop()})
+	f.host, err = wasm.New(b.Context(), wasm.Options{CacheDir: b.TempDir(), Logger: zerolog.Nop()})
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { _ = host.Close(context.WithoutCancel(b.Context())) })
-	if f.module, err = host.Load(b.Context(), "error_rate", code, wasm.Limits{}); err != nil {
+	b.Cleanup(func() { _ = f.host.Close(context.WithoutCancel(b.Context())) })
+	if f.module, err = f.host.Load(b.Context(), "error_rate", code, wasm.Limits{}); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(f.windows.Bind(f.queries(b)).Close) // rows are kept from now on

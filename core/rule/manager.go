@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,12 +23,13 @@ type Manager struct {
 	changes sync.Mutex // held by Apply and Stop: one of them at a time
 
 	mu       sync.Mutex // guards what follows, and the scheduling part of rules
-	work     *sync.Cond // the queue changed, or the manager stops
+	wake     *sync.Cond // the queue or what workers do changed, or the manager stops
 	freed    *sync.Cond // an evaluation ended
 	rules    []*running
 	bySource map[string][]*running
 	rounds   map[string]*rounds
 	queue    []*running
+	slow     int                 // evaluations that run of rules that are not known to be quick
 	batches  map[*batch]struct{} // with evaluations that are not done
 	started  bool
 	stopping bool
@@ -38,6 +40,7 @@ type Manager struct {
 func New(o Options) *Manager {
 	if o.Workers <= 0 {
 		o.Workers = max(1, runtime.GOMAXPROCS(0)-1)
+		o.Slow = cmp.Or(o.Slow, defaultSlow)
 	}
 	if o.Record == nil {
 		o.Record = func(alert.Decision) {}
@@ -46,7 +49,7 @@ func New(o Options) *Manager {
 		o.OnChange = func() {}
 	}
 	m := &Manager{options: o, rounds: map[string]*rounds{}, bySource: map[string][]*running{}, batches: map[*batch]struct{}{}}
-	m.work, m.freed = sync.NewCond(&m.mu), sync.NewCond(&m.mu)
+	m.wake, m.freed = sync.NewCond(&m.mu), sync.NewCond(&m.mu)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	return m
 }
@@ -80,7 +83,10 @@ func (m *Manager) Start(definitions []Definition) error {
 		m.options.OnChange()
 	}
 	for range m.options.Workers {
-		m.wg.Go(m.worker)
+		m.wg.Go(func() { m.work(false) })
+	}
+	if m.options.Slow > 0 {
+		m.wg.Go(func() { m.work(true) })
 	}
 	m.wg.Go(m.clock)
 	m.wg.Go(m.mend)
@@ -160,7 +166,7 @@ func (m *Manager) Stop(ctx context.Context) error {
 		return nil
 	}
 	m.stopping = true
-	m.work.Broadcast()
+	m.wake.Broadcast()
 	rules := m.rules
 	m.mu.Unlock()
 	m.cancel()

@@ -89,6 +89,10 @@ type Options struct {
 	Logger   zerolog.Logger
 	Workers  int // evaluations at once; 0: GOMAXPROCS-1, at least 1
 
+	// Slow is from when on an evaluation makes others wait for too long: then others are let in beside those of Workers.
+	// 0: 10 ms where Workers is 0 too, else never, so that the order of evaluations is repeatable.
+	Slow time.Duration
+
 	OnEvaluate func(Observation) // hears of every evaluation, from many goroutines; must not block. May be nil
 }
 

@@ -37,6 +37,7 @@ type running struct {
 	tick      time.Time     // with Every: the time that is judged next
 	deadline  time.Time     // evaluated then at the latest, whether data came or not
 	ladder    ladder
+	quick     bool // its last evaluation was: see Options.Slow
 	status    Status
 	skipsTold uint64 // of status.Skipped, in observations
 }

@@ -113,7 +113,7 @@ func (m *Manager) due(r *running, at, now time.Time, b *batch) {
 func (m *Manager) enqueue(r *running, at time.Time, b *batch) {
 	r.phase, r.at, r.batch = queued, at, b
 	m.queue = append(m.queue, r)
-	m.work.Signal()
+	m.wake.Broadcast() // not every worker takes it
 }
 
 // plan sets when the rule is due by the clock: at the next multiple of its every, or when data do not come for two
@@ -125,31 +125,6 @@ func (r *running) plan(now time.Time) {
 		return
 	}
 	r.deadline = now.Add(2*r.interval + r.interval/4)
-}
-
-// worker evaluates rules until the manager stops.
-func (m *Manager) worker() {
-	for {
-		m.mu.Lock()
-		for len(m.queue) == 0 && !m.stopping {
-			m.work.Wait()
-		}
-		if m.stopping {
-			m.mu.Unlock()
-			return
-		}
-		r := m.queue[0]
-		m.queue[0] = nil
-		m.queue = m.queue[1:]
-		r.phase = busy
-		r.policy.gap = 3 * r.interval
-		job := job{running: r, at: r.at, overtaken: r.overtaken}
-		r.overtaken = 0
-		m.mu.Unlock()
-
-		outcome := m.evaluate(job)
-		m.done(job, outcome)
-	}
 }
 
 // done takes a rule back from its evaluation and closes the batch if it was the last one of it.

@@ -31,6 +31,12 @@ func (m *Misfit) Eval(w rule.Window, out *rule.Verdicts) error {
 		for {
 			m.calls++
 		}
+	case "burn": // nearly all of its fuel, and ends in good order
+		for rule.FuelLeft() > 1_000_000 {
+			for range 10_000 {
+				m.calls++
+			}
+		}
 	case "recurse":
 		out.Active(rule.Whole(), recurse(1))
 	case "grow":
