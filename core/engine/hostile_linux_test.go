@@ -159,7 +159,7 @@ func (f *fleet) scraped(b *testing.B) (late *atomic.Int64, stop func()) {
 	for i := range 50 {
 		targets = append(targets, fmt.Sprint(server.URL, "/", i))
 	}
-	if err := m.Start([]scrape.Source{{Name: "page", Job: "page", Targets: targets, Interval: interval, Collector: collector{}}}); err != nil {
+	if err := m.Start([]scrape.Source{{Name: "page", Job: "page", Targets: targets, Interval: interval, Collector: pageCollector{}}}); err != nil {
 		b.Fatal(err)
 	}
 	return late, func() {
@@ -170,10 +170,10 @@ func (f *fleet) scraped(b *testing.B) (late *atomic.Int64, stop func()) {
 	}
 }
 
-// collector gets a page over HTTP, as the http source does, in a simple way.
-type collector struct{}
+// pageCollector gets a page over HTTP, as the http source does, in a simple way.
+type pageCollector struct{}
 
-func (collector) Collect(ctx context.Context, t source.Target) (source.Collection, error) {
+func (pageCollector) Collect(ctx context.Context, t source.Target) (source.Collection, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.Address, http.NoBody)
 	if err != nil {
 		return source.Collection{}, err
