@@ -51,6 +51,7 @@ type bubble struct {
 		answers   map[string]notifier.Result    // by receiver; one that is not there accepts everything
 		sent      []sending
 		decisions []alert.Decision
+		diary     diary // nil: nobody keeps one
 	}
 }
 
@@ -238,6 +239,9 @@ func (r receiver) Send(_ context.Context, n notifier.Notification) (notifier.Res
 	}
 	if answer, set := r.b.mu.answers[r.ref]; set && answer.Outcome != notifier.Delivered {
 		return answer, nil
+	}
+	if r.b.mu.diary != nil {
+		r.b.mu.diary.note(r.ref, n)
 	}
 	r.b.mu.sent = append(r.b.mu.sent, sending{time.Since(r.b.start).Truncate(time.Second), r.ref, what})
 	return notifier.Result{Outcome: notifier.Delivered}, nil
