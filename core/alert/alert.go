@@ -65,7 +65,8 @@ func (a *Alert) Name() string {
 
 // Alert is one instance of a rule: its identity, where it stands, and what people are to be told.
 //
-// Alerts are values: whoever holds one may keep it, changes go through the owner of the instance.
+// Alerts are values: whoever holds one may keep it, changes go through the owner of the instance. Sets, maps and slices in
+// it are shared between copies: they are replaced, never changed.
 type Alert struct {
 	Fingerprint Fingerprint       `json:"fingerprint"`
 	Rule        string            `json:"rule"`
@@ -131,6 +132,6 @@ type Fallback struct {
 
 // Member is an alert within a group.
 type Member struct {
-	Alert Alert
-	Held  Hold // what withholds its opening from this receiver
+	Alert *Alert // shared, never changed
+	Held  Hold   // what withholds its opening from this receiver
 }

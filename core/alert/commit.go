@@ -123,7 +123,7 @@ func (s *Store) prepare(batch []*change) (after map[Fingerprint]*Alert, writes m
 			}
 			writes[fp] = nil
 			if a, known := s.mu.alerts[fp]; known {
-				writes[fp], _ = encode(&a) // what can fail was refused when it was put
+				writes[fp], _ = encode(a) // what can fail was refused when it was put
 			}
 		}
 	}
@@ -143,9 +143,7 @@ func (s *Store) run(c *change, after map[Fingerprint]*Alert, writes map[Fingerpr
 			a, changed = after[st.fp]
 		}
 		if !changed {
-			if stored, known := s.mu.alerts[st.fp]; known {
-				a = &stored
-			}
+			a = s.mu.alerts[st.fp] // nil: there is none
 		}
 		next := st.next(a)
 		if next == a {
@@ -172,7 +170,7 @@ func (s *Store) apply(after map[Fingerprint]*Alert, writes map[Fingerprint][]byt
 		if a == nil {
 			s.unset(fp)
 		} else {
-			s.set(*a)
+			s.set(a)
 		}
 	}
 	switch {

@@ -36,7 +36,7 @@ type Store struct {
 
 	mu struct {
 		sync.Mutex
-		alerts  map[Fingerprint]Alert
+		alerts  map[Fingerprint]*Alert // what they point to is never changed
 		rules   map[string]map[Fingerprint]struct{}
 		queue   []*change
 		dirty   map[Fingerprint]struct{} // memory differs from what is durable
@@ -50,7 +50,7 @@ type Store struct {
 // and named by [Store.Damaged]; an error means that storage itself could not be read.
 func OpenStore(c Committer) (*Store, error) {
 	s := &Store{committer: c}
-	s.mu.alerts = map[Fingerprint]Alert{}
+	s.mu.alerts = map[Fingerprint]*Alert{}
 	s.mu.rules = map[string]map[Fingerprint]struct{}{}
 	s.mu.dirty = map[Fingerprint]struct{}{}
 
@@ -62,7 +62,7 @@ func OpenStore(c Committer) (*Store, error) {
 			aside[asideKey(k)], aside[k] = slices.Clone(value), nil
 			return nil
 		}
-		s.set(a)
+		s.set(&a)
 		return nil
 	})
 	if err != nil {
@@ -84,7 +84,6 @@ func (s *Store) Damaged() []error { return slices.Clone(s.damaged) }
 func (s *Store) Put(alerts ...Alert) error {
 	c := &change{}
 	for _, a := range alerts {
-		a = copyOf(a)
 		c.add(a.Fingerprint, func(*Alert) *Alert { return &a })
 	}
 	return s.commit(c)
@@ -139,7 +138,7 @@ func (s *Store) Observe(alerts ...Alert) {
 	for _, a := range alerts {
 		if old, known := s.mu.alerts[a.Fingerprint]; known && old.Revision == a.Revision {
 			a.Annotations = old.Annotations // people are shown changes of them by a revision only
-			s.set(a)
+			s.set(&a)
 			s.mu.dirty[a.Fingerprint] = struct{}{}
 		}
 	}
@@ -156,8 +155,10 @@ func (s *Store) Refused() (since time.Time, err error) {
 func (s *Store) Get(fp Fingerprint) (Alert, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a, known := s.mu.alerts[fp]
-	return copyOf(a), known
+	if a, known := s.mu.alerts[fp]; known {
+		return *a, true
+	}
+	return Alert{}, false
 }
 
 // OfRule returns the alerts of one rule, ordered by fingerprint.
@@ -166,7 +167,7 @@ func (s *Store) OfRule(name string) []Alert {
 	defer s.mu.Unlock()
 	alerts := make([]Alert, 0, len(s.mu.rules[name]))
 	for fp := range s.mu.rules[name] {
-		alerts = append(alerts, copyOf(s.mu.alerts[fp]))
+		alerts = append(alerts, *s.mu.alerts[fp])
 	}
 	return sorted(alerts)
 }
@@ -177,7 +178,7 @@ func (s *Store) All() []Alert {
 	defer s.mu.Unlock()
 	alerts := make([]Alert, 0, len(s.mu.alerts))
 	for _, a := range s.mu.alerts {
-		alerts = append(alerts, copyOf(a))
+		alerts = append(alerts, *a)
 	}
 	return sorted(alerts)
 }
@@ -189,19 +190,13 @@ func (s *Store) Rules() []string {
 	return slices.Sorted(maps.Keys(s.mu.rules))
 }
 
-// copyOf returns an alert that shares no map with the store. Label sets are immutable.
-func copyOf(a Alert) Alert {
-	a.Annotations = maps.Clone(a.Annotations)
-	return a
-}
-
 func sorted(alerts []Alert) []Alert {
 	slices.SortFunc(alerts, func(a, b Alert) int { return cmp.Compare(a.Fingerprint, b.Fingerprint) })
 	return alerts
 }
 
 // set puts an alert into memory. The mutex is held, or the store not yet shared.
-func (s *Store) set(a Alert) {
+func (s *Store) set(a *Alert) {
 	if old, known := s.mu.alerts[a.Fingerprint]; known && old.Rule != a.Rule {
 		s.unset(a.Fingerprint)
 	}

@@ -26,12 +26,13 @@ func (s *Store) note(fp Fingerprint) {
 }
 
 // Take returns the alerts that changed since it was last called, as they are now, in no order, and those that are gone.
-func (w *Watch) Take() (changed []Alert, gone []Fingerprint) {
+// What it points to is shared with the store and never changed.
+func (w *Watch) Take() (changed []*Alert, gone []Fingerprint) {
 	w.store.mu.Lock()
 	defer w.store.mu.Unlock()
 	for fp := range w.changed {
 		if a, known := w.store.mu.alerts[fp]; known {
-			changed = append(changed, copyOf(a))
+			changed = append(changed, a)
 		} else {
 			gone = append(gone, fp)
 		}

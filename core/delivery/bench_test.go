@@ -33,7 +33,7 @@ func storm(groups, alerts int) []alert.Group {
 				frame.Label{Name: "job", Value: "gateway"},
 				frame.Label{Name: "endpoint", Value: "/critical/api"},
 			)
-			all[i].Members = append(all[i].Members, alert.Member{Alert: alert.Alert{
+			all[i].Members = append(all[i].Members, alert.Member{Alert: &alert.Alert{
 				Fingerprint: alert.NewFingerprint("HighAPIErrorRate", identity), Rule: "HighAPIErrorRate", Identity: identity,
 				Labels: identity.With(frame.Label{Name: "severity", Value: "critical"}), State: alert.Firing, FiredAt: began, Revision: 1,
 				Annotations: map[string]string{"summary": "/critical/api: 12.5% of requests fail", "runbook": "https://runbooks.example.org/high-api-error-rate"},
@@ -76,7 +76,7 @@ func BenchmarkStorm(b *testing.B) {
 			for i, g := range firing {
 				g.Members = append([]alert.Member{}, g.Members...)
 				for j := range g.Members {
-					g.Members[j].Alert.State, g.Members[j].Alert.ResolvedAt = alert.Resolved, time.Now()
+					g.Members[j] = resolve(g.Members[j])
 				}
 				resolved[i] = g
 			}

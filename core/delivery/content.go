@@ -105,7 +105,7 @@ func (r *record) survey() survey {
 			s.openings++
 			s.firing++
 			s.lifted = s.lifted || known != nil && known.Lifted != ""
-			if began := beganAt(&m.Alert); s.firstFired.IsZero() || began.Before(s.firstFired) {
+			if began := beganAt(m.Alert); s.firstFired.IsZero() || began.Before(s.firstFired) {
 				s.firstFired = began
 			}
 		case closing:
@@ -176,7 +176,7 @@ func (r *record) nextMark() time.Time {
 		if r.roleOf(m, known) != opening || known != nil && known.Status != Closed {
 			return
 		}
-		if due, _ := r.dueOf(&m.Alert, &s); mark.IsZero() || due.Before(mark) {
+		if due, _ := r.dueOf(m.Alert, &s); mark.IsZero() || due.Before(mark) {
 			mark = due
 		}
 	})
@@ -268,13 +268,13 @@ func (r *record) hash(parts []part, repeat bool) string {
 		switch p.role {
 		case opening, standing:
 			binary.BigEndian.PutUint64(buf[0:], uint64(p.member.Alert.Fingerprint))
-			binary.BigEndian.PutUint64(buf[8:], uint64(beganAt(&p.member.Alert).UnixNano()))
+			binary.BigEndian.PutUint64(buf[8:], uint64(beganAt(p.member.Alert).UnixNano()))
 			binary.BigEndian.PutUint64(buf[16:], p.member.Alert.Labels.Hash())
 			buf[24] = 1
 		default:
 			binary.BigEndian.PutUint64(buf[0:], uint64(p.fingerprint()))
 			if p.member != nil {
-				binary.BigEndian.PutUint64(buf[8:], uint64(beganAt(&p.member.Alert).UnixNano()))
+				binary.BigEndian.PutUint64(buf[8:], uint64(beganAt(p.member.Alert).UnixNano()))
 			} else {
 				binary.BigEndian.PutUint64(buf[8:], uint64(p.known.StartsAt.UnixNano()))
 			}

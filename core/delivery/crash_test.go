@@ -78,7 +78,7 @@ func TestSuccessor(t *testing.T) {
 			b.reconcile(resolve(a))
 			b.reconcile()
 			again := fire("A")
-			again.Alert.FiredAt = b.start.Add(30 * time.Second)
+			again = changed(again, func(a *alert.Alert) { a.FiredAt = b.start.Add(30 * time.Second) })
 			b.reconcile(again)
 			release()
 			synctest.Wait()

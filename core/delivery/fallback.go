@@ -23,7 +23,7 @@ func (r *record) overdueAt() time.Time {
 		if r.roleOf(m, known) != opening {
 			return
 		}
-		at, _ := r.dueOf(&m.Alert, &s)
+		at, _ := r.dueOf(m.Alert, &s)
 		if r.Dead == "" {
 			at = at.Add(f.After)
 		}

@@ -263,7 +263,7 @@ func ordered(members []alert.Member) []alert.Member {
 
 // fire makes an alert that fires from now on; its fingerprint follows its name's order.
 func fire(name string, extra ...frame.Label) alert.Member {
-	return alert.Member{Alert: alert.Alert{
+	return alert.Member{Alert: &alert.Alert{
 		Fingerprint: alert.Fingerprint(name[0]), Rule: name, State: alert.Firing, FiredAt: time.Now(), Revision: 1,
 		Labels: frame.NewLabels(append(extra, frame.Label{Name: "alertname", Value: name})...), Annotations: map[string]string{"summary": "it is bad"},
 	}}
@@ -271,8 +271,17 @@ func fire(name string, extra ...frame.Label) alert.Member {
 
 // resolve makes the same alert resolved now.
 func resolve(m alert.Member) alert.Member {
-	m.Alert.State, m.Alert.ResolvedAt = alert.Resolved, time.Now()
-	m.Alert.Revision++
+	return changed(m, func(a *alert.Alert) {
+		a.State, a.ResolvedAt = alert.Resolved, time.Now()
+		a.Revision++
+	})
+}
+
+// changed makes the same alert with a change.
+func changed(m alert.Member, change func(*alert.Alert)) alert.Member {
+	a := *m.Alert
+	change(&a)
+	m.Alert = &a
 	return m
 }
 

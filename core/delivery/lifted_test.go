@@ -10,7 +10,8 @@ import (
 )
 
 func shadow(m alert.Member) alert.Member {
-	m.Alert.Shadow, m.Held = true, alert.Hold{Cause: alert.CauseShadow}
+	m = changed(m, func(a *alert.Alert) { a.Shadow = true })
+	m.Held = alert.Hold{Cause: alert.CauseShadow}
 	return m
 }
 

@@ -214,14 +214,18 @@ func (w *world) anyFree(n notifier.Notification) bool {
 	return slices.ContainsFunc(n.Alerts, func(a notifier.Alert) bool { return !w.member(a.Fingerprint).Held.Holds() })
 }
 
-// member returns an alert as it truly is. w.mu is held.
-func (w *world) member(fp string) alert.Member {
-	for known, m := range w.truth {
-		if known.String() == fp {
-			return m
-		}
+// about returns an alert as it truly is; in no state where there is none. w.mu is held.
+func (w *world) about(fp alert.Fingerprint) alert.Member {
+	if m, there := w.truth[fp]; there {
+		return m
 	}
-	return alert.Member{}
+	return alert.Member{Alert: &alert.Alert{}}
+}
+
+// member is the same for an alert in a notification. w.mu is held.
+func (w *world) member(fp string) alert.Member {
+	known, _ := alert.ParseFingerprint(fp)
+	return w.about(known)
 }
 
 // kill ends the process. w.mu is held.
@@ -304,8 +308,8 @@ func (w *world) open() {
 			return
 		}
 		for _, fp := range fps {
-			if w.truth[fp].Alert.State == alert.Resolved {
-				w.logf("settled %s", w.truth[fp].Alert.Rule)
+			if w.about(fp).Alert.State == alert.Resolved {
+				w.logf("settled %s", w.about(fp).Alert.Rule)
 				delete(w.truth, fp)
 			}
 		}
@@ -412,14 +416,14 @@ func (w *world) pass(d time.Duration) {
 func (w *world) step(fp alert.Fingerprint, what string) {
 	w.mu.Lock()
 	name := w.names[fp-1]
-	m, there := w.truth[fp]
+	_, there := w.truth[fp]
+	m := w.about(fp)
 	switch {
 	case what == "flip" && there && m.Alert.State == alert.Firing:
-		m.Alert.State, m.Alert.ResolvedAt = alert.Resolved, time.Now()
-		m.Alert.Revision++
+		m = resolve(m)
 		w.logf("%s resolves", name)
 	case what == "flip":
-		m.Alert = alert.Alert{
+		m.Alert = &alert.Alert{
 			Fingerprint: fp, Rule: name, Labels: frame.NewLabels(frame.Label{Name: "alertname", Value: name}),
 			State: alert.Firing, FiredAt: time.Now(), Revision: m.Alert.Revision + 1,
 		}
@@ -497,12 +501,12 @@ func model(t *rapid.T) {
 		case "flip", "hold", "remove":
 			w.pass(time.Millisecond) // nothing fires twice at the same time
 			w.mu.Lock()
-			before, now := w.truth[fp], time.Now()
+			before, now := w.about(fp), time.Now()
 			w.mu.Unlock()
 			w.step(fp, what)
 			w.settleDown()
 			w.mu.Lock()
-			after := w.truth[fp]
+			after := w.about(fp)
 			w.mu.Unlock()
 			free := func(m alert.Member) bool { return m.Alert.State == alert.Firing && !m.Held.Holds() }
 			if what != "flip" { // what was not told of it by now is withheld
@@ -596,7 +600,7 @@ func (w *world) finish(debts []owed) {
 		fp := alert.Fingerprint(i + 1)
 		for _, o := range w.services {
 			firing, _, _ := o.believes(fp)
-			if truth := w.truth[fp].Alert.State == alert.Firing; truth && !firing && !o.standsIn || !truth && firing && o.sendResolved {
+			if truth := w.about(fp).Alert.State == alert.Firing; truth && !firing && !o.standsIn || !truth && firing && o.sendResolved {
 				w.fail("%s believes that %s fires: %t, and it is %t", o.ref, w.names[i], firing, truth)
 			}
 		}
@@ -610,9 +614,7 @@ func (w *world) finish(debts []owed) {
 	}
 	for fp, m := range w.truth {
 		if m.Alert.State == alert.Firing {
-			m.Alert.State, m.Alert.ResolvedAt = alert.Resolved, time.Now()
-			m.Alert.Revision++
-			w.truth[fp] = m
+			w.truth[fp] = resolve(m)
 		}
 	}
 	w.logf("ALL RESOLVE")

@@ -61,7 +61,7 @@ func (p *part) alert() notifier.Alert {
 			StartsAt: p.known.StartsAt, EndsAt: p.known.GoneAt, Value: p.known.Value, Change: notifier.Ended,
 		}
 	}
-	a := &p.member.Alert
+	a := p.member.Alert
 	told := notifier.Alert{
 		Fingerprint: a.Fingerprint.String(), Status: notifier.StatusFiring, Rule: a.Name(),
 		Labels: a.Labels.Map(), Annotations: a.Annotations, StartsAt: beganAt(a), Value: a.Value,
@@ -104,7 +104,7 @@ func (c *content) note(whyHere string) string {
 			}
 		case p.role == late, p.role == closing && p.known.ToldAt.IsZero():
 			if lates++; lates <= maxNotes {
-				a := &p.member.Alert
+				a := p.member.Alert
 				notes = append(notes, fmt.Sprintf("fired %s, resolved %s (delivered late)", hourMinute(beganAt(a)), hourMinute(a.ResolvedAt)))
 			}
 		}

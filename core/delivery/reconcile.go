@@ -118,7 +118,7 @@ func (l *Ledger) settleListed(groups []alert.Group) {
 	var settled []alert.Fingerprint
 	for i := range groups {
 		for j := range groups[i].Members {
-			if a := &groups[i].Members[j].Alert; a.State == alert.Resolved && l.mu.owed[a.Fingerprint] == 0 {
+			if a := groups[i].Members[j].Alert; a.State == alert.Resolved && l.mu.owed[a.Fingerprint] == 0 {
 				settled = append(settled, a.Fingerprint)
 			}
 		}
@@ -196,7 +196,7 @@ func (l *Ledger) sweep(rec *record, before []alert.Member, now time.Time) {
 	})
 	for i := range before { // what was wanted and never known
 		if m := &before[i]; m.Alert.State == alert.Firing && !m.Held.Holds() && rec.status(m.Alert.Fingerprint) == "" && !rec.wants(m.Alert.Fingerprint) {
-			l.decide(rec, about(&m.Alert, alert.KindGrouped, alert.CauseNotWanted, "not wanted here any more before anybody was told"))
+			l.decide(rec, about(m.Alert, alert.KindGrouped, alert.CauseNotWanted, "not wanted here any more before anybody was told"))
 		}
 	}
 	for _, c := range changes {
@@ -237,7 +237,7 @@ func (l *Ledger) fires(rec *record, was, m *alert.Member, status Status, s *surv
 	switch {
 	case m.Held.Holds():
 		if fresh {
-			d := about(&m.Alert, alert.KindWithheld, m.Held.Cause, m.Held.String())
+			d := about(m.Alert, alert.KindWithheld, m.Held.Cause, m.Held.String())
 			d.By = m.Held.By
 			if status == Open {
 				d.Reason += "; what is open stays open, its end will be told"
@@ -248,7 +248,7 @@ func (l *Ledger) fires(rec *record, was, m *alert.Member, status Status, s *surv
 			return "", "" // it may not be opened any more
 		}
 	case fresh && fired:
-		d := about(&m.Alert, alert.KindLifted, was.Held.Cause, "no longer "+was.Held.String())
+		d := about(m.Alert, alert.KindLifted, was.Held.Cause, "no longer "+was.Held.String())
 		d.By = was.Held.By
 		l.decide(rec, d)
 		switch status {
@@ -258,7 +258,7 @@ func (l *Ledger) fires(rec *record, was, m *alert.Member, status Status, s *surv
 			return Maybe, was.Held.String()
 		}
 	case fresh && (status == "" || status == Closed):
-		l.decide(rec, rec.timed(&m.Alert, s, now))
+		l.decide(rec, rec.timed(m.Alert, s, now))
 	}
 	return status, ""
 }
@@ -276,7 +276,7 @@ func (l *Ledger) over(rec *record, was, m *alert.Member, status Status, s *surve
 	case "", Closed:
 		if !missed {
 			if was == nil && status == "" && l.mu.generation > 1 { // it fired and ended between two looks
-				l.decide(rec, about(&m.Alert, alert.KindGrouped, alert.CauseOverBeforeDue, "resolved before anybody could be told: nobody is"))
+				l.decide(rec, about(m.Alert, alert.KindGrouped, alert.CauseOverBeforeDue, "resolved before anybody could be told: nobody is"))
 			}
 			return status
 		}
@@ -284,20 +284,20 @@ func (l *Ledger) over(rec *record, was, m *alert.Member, status Status, s *surve
 		if ended.IsZero() {
 			ended = now
 		}
-		due, timer := rec.dueOf(&m.Alert, s)
+		due, timer := rec.dueOf(m.Alert, s)
 		if ended.Before(due) {
-			l.decide(rec, about(&m.Alert, alert.KindGrouped, alert.CauseOverBeforeDue, "resolved before "+string(timer)+" ended at "+clock(due)+": nobody is told"))
+			l.decide(rec, about(m.Alert, alert.KindGrouped, alert.CauseOverBeforeDue, "resolved before "+string(timer)+" ended at "+clock(due)+": nobody is told"))
 			return status
 		}
 	}
 	switch { // it was due, and nobody was told
 	case m.Held.Holds():
-		d := about(&m.Alert, alert.KindGrouped, alert.CauseOverWithheld, "resolved before it could be delivered, and "+m.Held.String())
+		d := about(m.Alert, alert.KindGrouped, alert.CauseOverWithheld, "resolved before it could be delivered, and "+m.Held.String())
 		d.By = m.Held.By
 		l.decide(rec, d)
 		return Closed
 	case !sendResolved:
-		l.decide(rec, about(&m.Alert, alert.KindGrouped, alert.CauseNoResolves, "resolved before it could be delivered, and send_resolved is false"))
+		l.decide(rec, about(m.Alert, alert.KindGrouped, alert.CauseNoResolves, "resolved before it could be delivered, and send_resolved is false"))
 		return Closed
 	}
 	return Due

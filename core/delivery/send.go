@@ -171,7 +171,7 @@ func (r *record) begin(c content, now time.Time) *intent {
 		inst := r.put(p.fingerprint(), Maybe)
 		switch {
 		case p.role == opening, p.role == late:
-			inst.know(&p.member.Alert)
+			inst.know(p.member.Alert)
 		case c.reason == notifier.ReasonAllResolved && !c.late():
 			inst.Ended = true
 		}
@@ -227,7 +227,7 @@ func (l *Ledger) accepted(rec *record, in *intent, result notifier.Result, now t
 		}
 		if p.firing() {
 			inst := rec.put(p.fingerprint(), Open)
-			inst.know(&p.member.Alert)
+			inst.know(p.member.Alert)
 			inst.Lifted = ""
 			if inst.ToldAt.IsZero() {
 				inst.ToldAt = now
@@ -271,7 +271,7 @@ func (l *Ledger) opened(rec *record, in *intent, result notifier.Result, now tim
 		}
 		inst := rec.put(p.fingerprint(), Open)
 		if p.member != nil {
-			inst.know(&p.member.Alert)
+			inst.know(p.member.Alert)
 		}
 		l.decide(rec, alert.Decision{
 			Kind: alert.KindAccepted, Cause: alert.CauseAccepted, Delivery: in.attempt.ID, Attempt: in.attempt.Number, Fingerprint: inst.Fingerprint,

@@ -94,7 +94,7 @@ func (l *Ledger) owe(rec *record, send bool, now time.Time) {
 		if rec.roleOf(m, known) != opening || known != nil && known.Status != Closed {
 			return
 		}
-		if due, _ := rec.dueOf(&m.Alert, &s); send || !due.After(now) {
+		if due, _ := rec.dueOf(m.Alert, &s); send || !due.After(now) {
 			owed = append(owed, m.Alert.Fingerprint)
 		}
 	})

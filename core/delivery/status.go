@@ -104,7 +104,7 @@ func (r *record) owedSince(now time.Time) (first time.Time) {
 		var due time.Time
 		switch r.roleOf(m, known) {
 		case opening:
-			due, _ = r.dueOf(&m.Alert, &s)
+			due, _ = r.dueOf(m.Alert, &s)
 		case closing, late:
 			if m != nil {
 				due = m.Alert.ResolvedAt

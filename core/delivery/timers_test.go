@@ -104,7 +104,7 @@ func TestTimers(t *testing.T) {
 		"an alert that had waited long enough elsewhere is sent at once": func(b *bench) {
 			b.until(time.Minute)
 			a := fire("A")
-			a.Alert.FiredAt = b.start
+			a = changed(a, func(a *alert.Alert) { a.FiredAt = b.start })
 			b.reconcile(a)
 			b.sent("1m0s #1 first notification: A firing")
 		},
@@ -112,11 +112,11 @@ func TestTimers(t *testing.T) {
 			a := fire("A", severity("warning"))
 			b.reconcile(a)
 			b.until(time.Minute)
-			a.Alert.Labels = a.Alert.Labels.With(severity("critical"))
+			a = changed(a, func(a *alert.Alert) { a.Labels = a.Labels.With(severity("critical")) })
 			b.reconcile(a)
 			b.sent("30s #1 first notification: A firing", "1m0s #1 alert labels changed: A firing")
 			b.until(2 * time.Minute)
-			a.Alert.Labels = a.Alert.Labels.With(severity("info"))
+			a = changed(a, func(a *alert.Alert) { a.Labels = a.Labels.With(severity("info")) })
 			b.reconcile(a)
 			b.until(time.Hour)
 			b.sent("6m0s #1 alert labels changed: A firing")
@@ -126,8 +126,9 @@ func TestTimers(t *testing.T) {
 			b.reconcile(a)
 			b.until(time.Minute)
 			b.sent("30s #1 first notification: A firing")
-			a.Alert.Value, a.Alert.Revision = 7, 9
-			a.Alert.Annotations = map[string]string{"summary": "worse"}
+			a = changed(a, func(a *alert.Alert) {
+				a.Value, a.Revision, a.Annotations = 7, 9, map[string]string{"summary": "worse"}
+			})
 			b.reconcile(a)
 			b.until(time.Hour)
 			b.sent()
@@ -257,7 +258,7 @@ func TestTimers(t *testing.T) {
 			a := fire("A")
 			b.reconcile(a)
 			b.until(time.Minute)
-			a.Alert.Unknown = true
+			a = changed(a, func(a *alert.Alert) { a.Unknown = true })
 			b.reconcile(a)
 			b.until(time.Hour)
 			b.sent("30s #1 first notification: A firing")

@@ -43,7 +43,7 @@ type Options struct {
 // DefaultMost is how many alerts of others are kept at once. Those over it are refused, so that their sender keeps them.
 const DefaultMost = 200_000
 
-// Posted is an alert as it is posted. Zero times are left out.
+// Posted is an alert as it is posted. Zero times are left out. Its annotations must not be changed afterwards.
 type Posted struct {
 	Labels       frame.Labels
 	Annotations  map[string]string
@@ -183,7 +183,7 @@ func (in *Intake) take(c *change, p *Posted) error {
 			return fmt.Errorf("alert %s: %w: there are %d, the most that are kept", p.Labels, ErrFull, len(in.expires))
 		}
 		a = alert.Alert{
-			Fingerprint: fp, Rule: alert.External, Identity: p.Labels, Labels: p.Labels, Annotations: maps.Clone(p.Annotations),
+			Fingerprint: fp, Rule: alert.External, Identity: p.Labels, Labels: p.Labels, Annotations: p.Annotations,
 			GeneratorURL: p.GeneratorURL, State: alert.Firing, ActiveAt: starts, FiredAt: starts, ExpiresAt: ends, Revision: a.Revision + 1,
 		}
 		in.expires[fp] = ends
@@ -206,7 +206,7 @@ func (in *Intake) refresh(c *change, a alert.Alert, p *Posted, ends time.Time, o
 		c.put(a, alert.CausePosted, "posted again")
 		c.decisions[len(c.decisions)-1].From = "unknown"
 	case !maps.Equal(a.Annotations, p.Annotations) || a.GeneratorURL != p.GeneratorURL:
-		a.Annotations, a.GeneratorURL = maps.Clone(p.Annotations), p.GeneratorURL
+		a.Annotations, a.GeneratorURL = p.Annotations, p.GeneratorURL
 		a.Revision++
 		c.next[a.Fingerprint] = a
 	default:

@@ -24,7 +24,7 @@ func Explain(in Input) []Standing {
 		if e.alert.State != alert.Firing || e.alert.Shadow {
 			continue
 		}
-		s := Standing{Alert: e.alert, InhibitedBy: r.inhibitedBy(fp), SilencedBy: e.silences}
+		s := Standing{Alert: *e.alert, InhibitedBy: r.inhibitedBy(fp), SilencedBy: e.silences}
 		everywhere := true
 		for _, b := range e.branches {
 			for _, l := range b.lanes {

@@ -75,7 +75,7 @@ func (r *Router) held(e *entry) alert.Hold {
 // inhibitedBy is the alert that inhibits another, nil for none.
 func (r *Router) inhibitedBy(fp alert.Fingerprint) *alert.Alert {
 	if source, inhibited := r.inhibitor.source(fp); inhibited {
-		return &r.entries[source].alert
+		return r.entries[source].alert
 	}
 	return nil
 }

@@ -85,7 +85,7 @@ func TestInhibitionsNeverHideEachOther(t *testing.T) {
 			in.Alerts = nil
 			router := route.New(in)
 			for _, a := range tt.alerts { // one after the other, and away again
-				router.Update([]alert.Alert{a}, nil)
+				router.Update([]*alert.Alert{&a}, nil)
 				in.Alerts = append(in.Alerts, a)
 				if diff := cmp.Diff(withheld(route.Desired(in)), withheld(router.Changed())); diff != "" {
 					t.Errorf("after %s%s came: %s", a.Rule, a.Identity, diff)

@@ -35,7 +35,7 @@ type Node struct {
 
 // Input is all that the decision depends on.
 type Input struct {
-	Alerts      []alert.Alert // in any order; those that neither fire nor are resolved are ignored
+	Alerts      []alert.Alert // in any order; those that neither fire nor are resolved are ignored. Not to be changed afterwards
 	Root        *Node
 	Now         time.Time
 	Silences    []Silence

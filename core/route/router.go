@@ -23,7 +23,7 @@ type Router struct {
 
 // entry is an alert with what is decided about it.
 type entry struct {
-	alert    alert.Alert
+	alert    *alert.Alert
 	branches []*branch // that take it
 	silences []string  // that match it, sorted
 	groups   []*group  // that hold it
@@ -41,15 +41,18 @@ func New(in Input) *Router {
 	if in.Root != nil {
 		r.tree = lanes{}.compile(&in, in.Root, "{}", nil)
 	}
-	r.Update(in.Alerts, nil)
+	alerts := make([]*alert.Alert, len(in.Alerts))
+	for i := range in.Alerts {
+		alerts[i] = &in.Alerts[i]
+	}
+	r.Update(alerts, nil)
 	return r
 }
 
-// Update takes alerts as they are now, and which are gone.
-func (r *Router) Update(alerts []alert.Alert, gone []alert.Fingerprint) {
+// Update takes alerts as they are now, and which are gone. They must not be changed afterwards.
+func (r *Router) Update(alerts []*alert.Alert, gone []alert.Fingerprint) {
 	touched := map[alert.Fingerprint]struct{}{}
-	for i := range alerts {
-		a := &alerts[i]
+	for _, a := range alerts {
 		touched[a.Fingerprint] = struct{}{}
 		if a.State == alert.Firing || a.State == alert.Resolved {
 			r.take(a, touched)
@@ -75,7 +78,7 @@ func (r *Router) take(a *alert.Alert, touched map[alert.Fingerprint]struct{}) {
 		r.entries[a.Fingerprint] = e
 		r.inhibitor.update(nil, a, touched)
 	} else {
-		r.inhibitor.update(&e.alert, a, touched)
+		r.inhibitor.update(e.alert, a, touched)
 		r.count(e, -1)
 	}
 	if e.branches == nil || !e.alert.Labels.Equal(a.Labels) {
@@ -84,7 +87,7 @@ func (r *Router) take(a *alert.Alert, touched map[alert.Fingerprint]struct{}) {
 			e.branches = r.tree.match(a.Labels, nil)
 		}
 	}
-	e.alert = *a
+	e.alert = a
 	r.count(e, +1)
 }
 
@@ -94,7 +97,7 @@ func (r *Router) drop(fp alert.Fingerprint, touched map[alert.Fingerprint]struct
 	if e == nil {
 		return
 	}
-	r.inhibitor.update(&e.alert, nil, touched)
+	r.inhibitor.update(e.alert, nil, touched)
 	r.count(e, -1)
 	delete(r.entries, fp)
 	for _, g := range e.groups {

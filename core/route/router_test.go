@@ -39,7 +39,7 @@ func TestRouterSaysWhatDesiredSays(t *testing.T) {
 			})
 		}
 		all := map[alert.Fingerprint]alert.Alert{}
-		step := func() (changed []alert.Alert, gone []alert.Fingerprint) {
+		step := func() (changed []*alert.Alert, gone []alert.Fingerprint) {
 			drawn := map[alert.Fingerprint]bool{}
 			for range rapid.IntRange(0, 6).Draw(t, "batch") {
 				a := firing(rapid.SampledFrom([]string{"A", "B", "C"}).Draw(t, "rule"),
@@ -57,7 +57,7 @@ func TestRouterSaysWhatDesiredSays(t *testing.T) {
 					gone = append(gone, a.Fingerprint)
 					continue
 				}
-				all[a.Fingerprint], changed = a, append(changed, a)
+				all[a.Fingerprint], changed = a, append(changed, &a)
 			}
 			return changed, gone
 		}
@@ -102,10 +102,10 @@ func TestChangedNamesOnlyWhatChanged(t *testing.T) {
 		Alerts: alerts, Root: tree, Now: now,
 		Inhibitions: []route.Inhibition{{Source: match("alertname", "=", "D"), Target: match("alertname", "=", "C"), Equal: []string{"x"}}},
 	})
-	d := firing("D", "x", "2")
+	d, over := firing("D", "x", "2"), in(alert.Resolved, alerts[1])
 	for _, tt := range []struct {
 		name    string
-		changed []alert.Alert
+		changed []*alert.Alert
 		gone    []alert.Fingerprint
 		want    []string
 	}{
@@ -113,13 +113,13 @@ func TestChangedNamesOnlyWhatChanged(t *testing.T) {
 			`r {}:{alertname="A"}: A{x="1"} A{x="2"}`, `r {}:{alertname="B"}: B{}`, `r {}:{alertname="C"}: C{x="1"} C{x="2"}`,
 		}},
 		{"nothing", nil, nil, nil},
-		{"a group", []alert.Alert{in(alert.Resolved, alerts[1])}, nil, []string{`r {}:{alertname="A"}: A{x="1"} A{x="2"}/resolved`}},
+		{"a group", []*alert.Alert{&over}, nil, []string{`r {}:{alertname="A"}: A{x="1"} A{x="2"}/resolved`}},
 		{"one that ends", nil, []alert.Fingerprint{alerts[2].Fingerprint}, []string{`r {}:{alertname="B"}: `}},
-		{"one that comes again", alerts[2:3], nil, []string{`r {}:{alertname="B"}: B{}`}},
-		{"an alert, and what it inhibits", []alert.Alert{d}, nil, []string{
+		{"one that comes again", []*alert.Alert{&alerts[2]}, nil, []string{`r {}:{alertname="B"}: B{}`}},
+		{"an alert, and what it inhibits", []*alert.Alert{&d}, nil, []string{
 			`r {}:{alertname="C"}: C{x="1"} C{x="2"}(inhibited by D{x="2"})`, `r {}:{alertname="D"}: D{x="2"}`,
 		}},
-		{"another value of it is nothing to them", []alert.Alert{d}, nil, []string{`r {}:{alertname="D"}: D{x="2"}`}},
+		{"another value of it is nothing to them", []*alert.Alert{&d}, nil, []string{`r {}:{alertname="D"}: D{x="2"}`}},
 		{"its end", nil, []alert.Fingerprint{d.Fingerprint}, []string{`r {}:{alertname="C"}: C{x="1"} C{x="2"}`, `r {}:{alertname="D"}: `}},
 	} {
 		router.Update(tt.changed, tt.gone)
@@ -145,9 +145,10 @@ func BenchmarkUpdate(b *testing.B) {
 			at, state := 0, alert.Resolved
 			b.ReportAllocs()
 			for b.Loop() {
-				batch := slices.Clone(in.Alerts[at : at+64])
-				for i := range batch {
-					batch[i].State = state
+				var batch []*alert.Alert
+				for _, a := range in.Alerts[at : at+64] {
+					a.State = state
+					batch = append(batch, &a)
 				}
 				router.Update(batch, nil)
 				router.Changed()
