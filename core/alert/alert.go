@@ -42,6 +42,9 @@ func NewFingerprint(rule string, identity frame.Labels) Fingerprint {
 // External stands for the rule of alerts that others raise. No rule of a configuration can have this name.
 const External = "@external"
 
+// Self stands for the rule of alerts about the engine itself. No rule of a configuration can have this name.
+const Self = "@tocsin"
+
 // Expired begins the reason of an alert that ended because nobody posted it again: that is no evidence of health, and
 // people are told so.
 const Expired = "expired: "
@@ -57,7 +60,7 @@ func NewExternalFingerprint(labels frame.Labels) Fingerprint {
 
 // Name is what people call the alert: its alertname.
 func (a *Alert) Name() string {
-	if a.Rule != External {
+	if a.Rule != External && a.Rule != Self {
 		return a.Rule
 	}
 	return a.Labels.Get("alertname")

@@ -38,6 +38,7 @@ var ours = []struct {
 	{"core/discovery", []string{"sdk/schema", "sdk/source"}, "it finds targets and does not know who collects"},
 	{"core/history", []string{"sdk/frame", "sdk/source"}, "it reads what a Prometheus stored and does not know who wants it"},
 	{"core/intake", []string{"sdk/frame", "core/alert"}, "it owns the alerts that others raise, as core/rule owns those of rules"},
+	{"core/vitals", []string{"sdk/frame", "core/alert"}, "it owns the alerts about the engine, and is told what is wrong with it"},
 	{"core/journal", []string{"sdk/frame", "core/alert"}, "it writes decisions down"},
 	{"core/silence", nil, "it knows which silences there are, not what they do"},
 	{"core/query", []string{"sdk/frame", "sdk/rule/abi", "core/window"}, "it reads windows as PromQL does and knows neither rules nor their alerts"},
