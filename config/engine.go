@@ -28,6 +28,7 @@ type Engine struct {
 	Lookback       time.Duration // how old the sample of an instant selector in PromQL may be
 	UnknownAfter   time.Duration // how long data may be missing before TocsinBlind
 	ResolveTimeout time.Duration // how long an alert of others lasts that was posted without an end
+	SelfAlerts     bool          // alerts about the engine itself
 	ExternalExpiry string        // "resolve" or "unknown": what happens to alerts whose sender went silent
 
 	Range Range `json:"-"` // zero if there is no engine block
@@ -57,13 +58,13 @@ func (l *loader) engine() Engine {
 	if len(blocks) == 0 {
 		return Engine{
 			Listen: defaultListen, DataDir: filepath.Join(dir, defaultDataDir), UnknownAfter: defaultUnknownAfter,
-			Lookback: defaultLookback, WindowSync: defaultWindowSync,
+			Lookback: defaultLookback, WindowSync: defaultWindowSync, SelfAlerts: true,
 			ResolveTimeout: defaultResolveTimeout, ExternalExpiry: defaultExternalExpiry,
 		}
 	}
 	block := blocks[0]
 	dir = l.files[block.DefRange.Filename].dir
-	b := l.open(block, []string{"listen", "data_dir", "plugin_dir", "module_dir", "external_url", "debug", "lookback_delta", "keep", "keep_for", "window_sync", "unknown_after", "resolve_timeout", "external_expiry"})
+	b := l.open(block, []string{"listen", "data_dir", "plugin_dir", "module_dir", "external_url", "debug", "lookback_delta", "keep", "keep_for", "window_sync", "unknown_after", "self_alerts", "resolve_timeout", "external_expiry"})
 	e := Engine{
 		Listen:       b.text("listen", defaultListen),
 		DataDir:      under(dir, b.text("data_dir", defaultDataDir)),
@@ -73,6 +74,7 @@ func (l *loader) engine() Engine {
 		Keep:         b.oneOf("keep", "", KeepAll),
 		WindowSync:   b.duration("window_sync", defaultWindowSync, leastSync),
 		UnknownAfter: b.duration("unknown_after", defaultUnknownAfter, 0),
+		SelfAlerts:   b.boolean("self_alerts", true),
 
 		ResolveTimeout: b.duration("resolve_timeout", defaultResolveTimeout, time.Second),
 		ExternalExpiry: b.oneOf("external_expiry", defaultExternalExpiry, "resolve", "unknown"),
@@ -90,9 +92,6 @@ func (l *loader) engine() Engine {
 	l.checkListen(b, e.Listen)
 	if b.has("external_url") && e.ExternalURL != "" && !isURL(e.ExternalURL) {
 		l.errorf(b.at("external_url"), "Invalid URL", "external_url must be an absolute http or https URL, such as \"https://tocsin.example.org\".")
-	}
-	if b.has("unknown_after") {
-		l.unsupported("engine.unknown_after", b.nameAt("unknown_after"))
 	}
 	return e
 }

@@ -56,7 +56,7 @@ func TestEveryBlockIsTyped(t *testing.T) {
 	want := &Config{
 		Engine: Engine{
 			Listen: "unix:/run/tocsin.sock", DataDir: "state", PluginDirs: []string{"plugins", "/usr/lib/tocsin"},
-			ModuleDirs: []string{"rules"}, ExternalURL: "https://tocsin.example.org", Debug: true, WindowSync: time.Second, Lookback: 5 * time.Minute, UnknownAfter: 5 * time.Minute,
+			ModuleDirs: []string{"rules"}, ExternalURL: "https://tocsin.example.org", Debug: true, WindowSync: time.Second, Lookback: 5 * time.Minute, UnknownAfter: 5 * time.Minute, SelfAlerts: true,
 			ResolveTimeout: 5 * time.Minute, ExternalExpiry: "resolve",
 		},
 		Sources: []Source{{
@@ -126,7 +126,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(got)
 	}
 	want := &Config{
-		Engine: Engine{Listen: "127.0.0.1:9095", DataDir: "data", WindowSync: time.Second, Lookback: 5 * time.Minute, UnknownAfter: 5 * time.Minute, ResolveTimeout: 5 * time.Minute, ExternalExpiry: "resolve"},
+		Engine: Engine{Listen: "127.0.0.1:9095", DataDir: "data", WindowSync: time.Second, Lookback: 5 * time.Minute, UnknownAfter: 5 * time.Minute, SelfAlerts: true, ResolveTimeout: 5 * time.Minute, ExternalExpiry: "resolve"},
 		Sources: []Source{{
 			Kind: "http", Name: "gateway", Targets: []string{"10.0.0.11:9113"}, Interval: 15 * time.Second, Timeout: 10 * time.Second, Settings: json.RawMessage(`{}`),
 		}},
@@ -206,25 +206,11 @@ func TestRoutingBlocks(t *testing.T) {
 	if r := cfg.Rules[1]; r.Mode != ModeShadow || r.Limit != 5 || r.OnMissing != OnMissingFire {
 		t.Errorf("rule %+v", r)
 	}
-	if diff := cmp.Diff([]string{"nightly_backup", "weekend"}, cfg.Route.Routes[0].Mute); diff != "" {
+	inner := cfg.Route.Routes[0]
+	if diff := cmp.Diff([]string{"nightly_backup", "weekend"}, inner.Mute); diff != "" {
 		t.Errorf("mute (-want +got):\n%s", diff)
 	}
-}
-
-// What is decoded, but refused for now, must be right when its line in notYet goes.
-func TestBlocksOfTomorrow(t *testing.T) {
-	t.Chdir("testdata/bad")
-	l := newLoader(Options{Env: testEnv, Catalog: newTestCatalog})
-	l.supported = func(string) bool { return true }
-	cfg := l.load([]string{"unsupported.hcl"})
-	if diags := l.finish(); len(diags) > 0 {
-		t.Fatalf("diagnostics: %v", diags)
-	}
-	if cfg.Engine.ExternalExpiry != "unknown" || cfg.Engine.UnknownAfter != 10*time.Minute {
-		t.Errorf("engine %+v", cfg.Engine)
-	}
-	inner := cfg.Route.Routes[0]
-	if diff := cmp.Diff(&Fallback{After: 2 * time.Minute, To: []string{"webhook.x"}}, inner.Fallback, ignoreRanges); diff != "" {
+	if diff := cmp.Diff(&Fallback{After: 2 * time.Minute, To: []string{"webhook.ops"}}, inner.Fallback, ignoreRanges); diff != "" {
 		t.Errorf("fallback (-want +got):\n%s", diff)
 	}
 }

@@ -14,8 +14,7 @@ import (
 
 // loader is one run of [Load]: what was read, what is known so far, and every complaint.
 type loader struct {
-	opts      Options
-	supported func(feature string) bool // see unsupported.go
+	opts Options
 
 	files  map[string]*file
 	order  []string // of files, as read
@@ -46,7 +45,6 @@ type loader struct {
 func newLoader(opts Options) *loader {
 	return &loader{
 		opts:      opts,
-		supported: isSupported,
 		files:     map[string]*file{},
 		blocks:    map[string]hcl.Blocks{},
 		values:    map[string]cty.Value{},

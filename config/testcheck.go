@@ -19,6 +19,9 @@ func (t *Test) Check(versions ...*Config) Diagnostics {
 		for _, r := range cfg.Rules {
 			known["rule"] = append(known["rule"], r.Name)
 		}
+		if t.SelfAlerts {
+			known["rule"] = append(known["rule"], SelfAlerts()...)
+		}
 	}
 	l := t.loader
 	l.diags, l.syntax = nil, nil // they were shown when the test was loaded

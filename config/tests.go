@@ -26,6 +26,8 @@ type Test struct {
 	Tolerance *time.Duration // how far from the time written something may happen; nil: the longest interval of a source
 	Seed      uint64
 
+	SelfAlerts bool // also alerts about the engine itself, of which most tests are not: what they do not speak of is missing
+
 	Series   []TestSeries
 	Faults   []TestFault
 	Silences []TestSilence
@@ -246,11 +248,12 @@ var testStart = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 const longestTest = 366 * 24 * time.Hour
 
 func (l *loader) test(block *hcl.Block, dir string) Test {
-	b := l.open(block, []string{"config", "vars", "start", "duration", "tolerance", "seed", "notifications"}, testBlocks...)
+	b := l.open(block, []string{"config", "vars", "start", "duration", "tolerance", "seed", "self_alerts", "notifications"}, testBlocks...)
 	t := Test{
 		loader: l, Name: block.Labels[0], Dir: dir, Range: rangeOf(headerRange(block)),
 		Configs: []string{"."}, Vars: b.strings("vars"), Start: l.moment(b, "start"),
 		Duration: b.duration("duration", 0, time.Millisecond), Seed: uint64(b.integer("seed", 1, 1, 1<<53)),
+		SelfAlerts: b.boolean("self_alerts", false),
 	}
 	t.counts(b)
 	if paths, ok := b.list("config"); ok {

@@ -71,6 +71,7 @@ test "a" {
   duration      = "1h"
   tolerance     = "0s"
   seed          = 9
+  self_alerts   = true
   notifications = { "slack.ops" = 12 }
   series "http.web" {
     target   = "t"
@@ -106,7 +107,7 @@ test "a" {
 	zero, no, half, eleven := time.Duration(0), false, 0.5, 11*time.Minute
 	want := []Test{{
 		Name: "a", Dir: dir, Configs: []string{"x", "y.hcl"}, Vars: map[string]string{"interval": "5s", "n": "3"},
-		Start: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC), Duration: time.Hour, Tolerance: &zero, Seed: 9,
+		Start: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC), Duration: time.Hour, Tolerance: &zero, Seed: 9, SelfAlerts: true,
 		Counts: []TestCount{{Notifier: "slack.ops", Count: 12}},
 		Series: []TestSeries{{
 			Source: "http.web", Target: "t", Interval: time.Second,

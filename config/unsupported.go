@@ -5,15 +5,12 @@ import "github.com/hashicorp/hcl/v2"
 // notYet lists what the language has and the engine does not do yet: what it is, and what to do instead. Such blocks and
 // arguments are decoded and checked like the others, and then refused, never ignored. When a feature lands, its line goes.
 var notYet = map[string]string{
-	"dynamic":              "dynamic blocks",
-	"engine.unknown_after": "unknown_after",
+	"dynamic": "dynamic blocks",
 }
-
-func isSupported(feature string) bool { return notYet[feature] == "" }
 
 // unsupported reports that the configuration asks for what the engine cannot do yet.
 func (l *loader) unsupported(feature string, at hcl.Range) {
-	if l.supported(feature) {
+	if notYet[feature] == "" {
 		return
 	}
 	l.errorf(at, "Not supported yet", "This version of Tocsin does not support %s yet. Remove it, or use a version that does.", notYet[feature])

@@ -104,7 +104,9 @@ func (r *record) owedSince(now time.Time) (first time.Time) {
 		var due time.Time
 		switch r.roleOf(m, known) {
 		case opening:
-			due, _ = r.dueOf(m.Alert, &s)
+			if known == nil || known.Lifted == "" || r.Attempt != nil { // else it was withheld until a moment ago
+				due, _ = r.dueOf(m.Alert, &s)
+			}
 		case closing, late:
 			if m != nil {
 				due = m.Alert.ResolvedAt

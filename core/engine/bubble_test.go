@@ -43,7 +43,8 @@ type bubble struct {
 	start  time.Time
 	dir    string // of the configuration
 
-	prepare func(*Engine) // nil, or for each engine before it starts
+	prepare    func(*Engine) // nil, or for each engine before it starts
+	selfAlerts bool          // keep those about the engine itself, of which most stories are not
 
 	mu struct {
 		sync.Mutex
@@ -124,6 +125,7 @@ func (b *bubble) load(configuration string) *config.Config {
 	if cfg == nil {
 		b.Fatal(diags)
 	}
+	cfg.Engine.SelfAlerts = cfg.Engine.SelfAlerts && b.selfAlerts
 	return cfg
 }
 

@@ -268,6 +268,7 @@ func (e *Engine) Start(context.Context) error {
 	e.opened.push("scrape", e.scrape.Stop)
 	e.intake.Start()
 	e.opened.push("intake", e.intake.Stop)
+	e.watchSelf()
 	if e.listener != nil {
 		e.serve() // last, so that it stops first: what it hands on must find somebody
 	}

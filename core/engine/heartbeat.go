@@ -121,14 +121,5 @@ func (h *heartbeat) standsStill(now time.Time) string {
 		}
 	}
 	h.known = known
-	return summarized(still)
-}
-
-// summarized names the first few of many.
-func summarized(all []string) string {
-	const few = 3
-	if len(all) > few {
-		return fmt.Sprintf("%s; and %d more", strings.Join(all[:few], "; "), len(all)-few)
-	}
-	return strings.Join(all, "; ")
+	return listed(still, "; ")
 }

@@ -214,10 +214,11 @@ func TestStandsStill(t *testing.T) {
 	targets = nil
 	expect("")
 	rules = nil
-	for i := range 5 {
+	for i := range 7 {
 		rules = append(rules, rule.Status{Name: fmt.Sprint(i)})
 	}
 	expect("")
 	now = now.Add(time.Minute)
-	expect("rule 0 was not evaluated for 1m0s; rule 1 was not evaluated for 1m0s; rule 2 was not evaluated for 1m0s; and 2 more")
+	expect("rule 0 was not evaluated for 1m0s; rule 1 was not evaluated for 1m0s; rule 2 was not evaluated for 1m0s; " +
+		"rule 3 was not evaluated for 1m0s; rule 4 was not evaluated for 1m0s and 2 more")
 }

@@ -75,7 +75,7 @@ func judgeMoment(m moment) (failures []Failure) {
 		want := &m.of.Alerts[i]
 		var found []alert.Alert
 		for _, a := range m.alerts {
-			if a.Rule == want.Rule && has(a.Labels.Map(), want.Labels) {
+			if a.Name() == want.Rule && has(a.Labels.Map(), want.Labels) {
 				found = append(found, a)
 				named[a.Fingerprint] = true
 			}
@@ -99,7 +99,7 @@ func judgeMoment(m moment) (failures []Failure) {
 	if m.of.Only {
 		for _, a := range m.alerts {
 			if !named[a.Fingerprint] && (a.State == alert.Pending || a.State == alert.Firing) {
-				failures = append(failures, Failure{m.of.Range, fmt.Sprintf("at %s, %s%s is %s, want no other alerts", since(m.of.At), a.Rule, a.Identity, a.State)})
+				failures = append(failures, Failure{m.of.Range, fmt.Sprintf("at %s, %s%s is %s, want no other alerts", since(m.of.At), a.Name(), a.Identity, a.State)})
 			}
 		}
 	}

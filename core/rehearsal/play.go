@@ -168,6 +168,7 @@ func (p *play) start(cfg *config.Config) error {
 // silenced is a configuration with the silences of the test.
 func (p *play) silenced(cfg *config.Config) *config.Config {
 	with := *cfg
+	with.Engine.SelfAlerts = cfg.Engine.SelfAlerts && p.test.SelfAlerts
 	with.Silences = slices.Clone(cfg.Silences)
 	for _, s := range p.test.Silences {
 		until := p.test.Start.Add(s.To)

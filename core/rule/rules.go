@@ -131,7 +131,7 @@ func (r *running) note(j job, o outcome, now time.Time) {
 	s.Evaluations++
 	s.LastEvaluation, s.At, s.Duration, s.Fuel = o.begun, j.at, o.took, o.fuel
 	s.Longest = max(s.Longest, o.took)
-	s.Blind, s.LastError = o.missing, ""
+	s.Blind, s.BlindCause, s.LastError = o.missing, o.cause, ""
 	switch {
 	case o.err != nil:
 		s.Health, s.LastError = HealthErr, o.err.Error()

@@ -18,13 +18,14 @@ const (
 
 // Status is how a rule fares.
 type Status struct {
-	Name      string
-	Health    Health
-	State     alert.State // the worst of its instances: inactive, pending or firing
-	Instances []alert.Alert
-	LastError string // of the last evaluation; "" when it succeeded
-	Blind     string // what is not seen; "" when all is
-	Matched   bool   // since it was loaded, every input matched a series at some time
+	Name       string
+	Health     Health
+	State      alert.State // the worst of its instances: inactive, pending or firing
+	Instances  []alert.Alert
+	LastError  string      // of the last evaluation; "" when it succeeded
+	Blind      string      // what is not seen; "" when all is
+	BlindCause alert.Cause // of that
+	Matched    bool        // since it was loaded, every input matched a series at some time
 
 	Interval time.Duration // between evaluations, configured or learned
 

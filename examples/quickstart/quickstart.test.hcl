@@ -94,3 +94,22 @@ test "PagerDuty is down and the engine is killed: it is paged all the same, once
     contains = ["33.33%", "\"event_action\": \"trigger\""]
   }
 }
+
+test "who is on call hears that the gateway cannot be seen" {
+  self_alerts = true
+  series "http.gateway" { samples = { (local.ok) = "0+500x160" } }
+  fault "scrape" {
+    source = "http.gateway"
+    from   = "10m"
+    to     = "20m"
+  }
+
+  transitions "TocsinBlind" {
+    labels = { cause = "http.gateway" }
+    states = {
+      "15m15s" = "firing"   # unknown_after
+      "21m15s" = "resolved" # and a minute after it answers again
+    }
+  }
+  notifications = { "pagerduty.oncall" = 2 }
+}

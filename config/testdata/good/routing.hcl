@@ -16,6 +16,10 @@ route {
   route {
     match = ["severity='warning'"]
     mute  = [schedule.nightly_backup, schedule.weekend]
+    fallback {
+      after = "2m"
+      to    = [notifier.webhook.ops]
+    }
   }
 }
 inhibit {
