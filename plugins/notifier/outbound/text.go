@@ -38,7 +38,7 @@ const maxURL = 2000
 
 // IsWebURL tells whether s is an absolute http or https URL of sensible length.
 func IsWebURL(s string) bool {
-	if len(s) > maxURL {
+	if len(s) > maxURL || strings.Contains(s, "{{") { // a template is none yet
 		return false
 	}
 	u, err := url.Parse(s)

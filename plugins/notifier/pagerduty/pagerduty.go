@@ -58,8 +58,9 @@ func (p *pagerduty) Send(ctx context.Context, n notifier.Notification) (notifier
 
 // sender is one configuration at work.
 type sender struct {
-	config Config
-	client *outbound.Client
+	config    Config
+	templates *outbound.Templates
+	client    *outbound.Client
 }
 
 func newSender(data []byte, transport http.RoundTripper) (*sender, error) {
@@ -67,9 +68,11 @@ func newSender(data []byte, transport http.RoundTripper) (*sender, error) {
 	if err := schema.Decode(data, &s.config); err != nil {
 		return nil, err
 	}
-	if diags := append(outbound.RefuseTemplates(data), s.config.check()...); len(diags) > 0 {
+	templates, diags := outbound.NewTemplates(data, schema.MustOf(Config{}))
+	if diags = append(diags, s.config.check()...); len(diags) > 0 {
 		return nil, diags
 	}
+	s.templates = templates
 	var err error
 	s.client, err = outbound.NewClient(outbound.Options{HTTP: s.config.HTTP, Timeout: s.config.Timeout, Transport: transport})
 	return s, err
@@ -89,7 +92,11 @@ func (s *sender) send(ctx context.Context, n *notifier.Notification) (notifier.R
 			action, then = actionTrigger, notifier.Opened
 		}
 	}
-	result, err := s.enqueue(ctx, s.config.event(n, action, key))
+	config, failed := outbound.Render(s.templates, s.config, n)
+	if failed != "" {
+		n.Note = strings.TrimPrefix(n.Note+"; "+failed, "; ")
+	}
+	result, err := s.enqueue(ctx, config.event(n, action, key))
 	if err != nil || result.Outcome != notifier.Delivered {
 		return result, err
 	}

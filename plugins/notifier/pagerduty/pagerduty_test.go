@@ -228,7 +228,7 @@ func TestConfigureRefuses(t *testing.T) {
 		{"two keys", `{"routing_key":"k","routing_key_file":"/k"}`, "routing_key_file"},
 		{"missing file", `{"routing_key_file":"/does/not/exist"}`, "routing_key_file"},
 		{"url", `{"routing_key":"k","url":"pagerduty"}`, "url"},
-		{"template", `{"routing_key":"k","description":"{{ .CommonLabels.alertname }}"}`, "description"},
+		{"template", `{"routing_key":"k","description":"{{ .CommonLabel.alertname }}"}`, "description"},
 		{"template in details", `{"routing_key":"k","details":{"a":"{{ .x }}"}}`, "details.a"},
 		{"unknown attribute", `{"routing_key":"k","service_key":"x"}`, "service_key"},
 		{"link without address", `{"routing_key":"k","links":[{"text":"x"}]}`, "links.0.href"},

@@ -47,16 +47,22 @@ func (s *slack) Send(ctx context.Context, n notifier.Notification) (notifier.Res
 	if current == nil {
 		return notifier.Result{}, errors.New("the slack notifier is not configured")
 	}
-	if methods, bot := current.config.bot(); bot {
-		return current.sendAsBot(ctx, methods, &n)
+	rendered := *current
+	var failed string
+	if rendered.config, failed = outbound.Render(current.templates, current.config, &n); failed != "" {
+		n.Note = strings.TrimPrefix(n.Note+"; "+failed, "; ")
 	}
-	return current.sendToWebhook(ctx, &n)
+	if methods, bot := rendered.config.bot(); bot {
+		return rendered.sendAsBot(ctx, methods, &n)
+	}
+	return rendered.sendToWebhook(ctx, &n)
 }
 
 // sender is one configuration at work.
 type sender struct {
-	config Config
-	client *outbound.Client
+	config    Config
+	templates *outbound.Templates
+	client    *outbound.Client
 }
 
 func newSender(data []byte, transport http.RoundTripper) (*sender, error) {
@@ -64,9 +70,11 @@ func newSender(data []byte, transport http.RoundTripper) (*sender, error) {
 	if err := schema.Decode(data, &s.config); err != nil {
 		return nil, err
 	}
-	if diags := append(outbound.RefuseTemplates(data), s.config.check()...); len(diags) > 0 {
+	templates, diags := outbound.NewTemplates(data, schema.MustOf(Config{}))
+	if diags = append(diags, s.config.check()...); len(diags) > 0 {
 		return nil, diags
 	}
+	s.templates = templates
 	var err error
 	s.client, err = outbound.NewClient(outbound.Options{HTTP: s.config.HTTP, Timeout: s.config.Timeout, Transport: transport})
 	return s, err

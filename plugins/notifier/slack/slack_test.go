@@ -364,7 +364,7 @@ func TestConfigureRefuses(t *testing.T) {
 		{"two authorizations", `{"app_token":"t","channel":"c","http_config":{"authorization":{"credentials":"x"}}}`, "http_config"},
 		{"chat.postMessage without token", `{"api_url":"https://slack.com/api/chat.postMessage","channel":"c"}`, "api_url"},
 		{"relative file", `{"api_url_file":"slack"}`, "api_url_file"},
-		{"template", `{"api_url":"https://h/x","fields":[{"title":"a","value":"{{ .Status }}"}]}`, "fields.0.value"},
+		{"template", `{"api_url":"https://h/x","fields":[{"title":"a","value":"{{ .Stat }}"}]}`, "fields.0.value"},
 		{"unknown attribute", `{"api_url":"https://h/x","colour":"red"}`, "colour"},
 	}
 	for _, tt := range tests {
@@ -403,5 +403,24 @@ func TestConformance(t *testing.T) {
 				New: New, Config: asJSON(t, config(accepting)), Failing: asJSON(t, config(failing)),
 			})
 		})
+	}
+}
+
+// Templates of the configuration stand in for the built-in texts; one that fails with a real alert costs its own attribute.
+func TestTemplates(t *testing.T) {
+	s := serve(t)
+	hook := configured(t, map[string]any{
+		"api_url": s.URL + hookPath, "title": "{{ .Status }}: {{ .CommonLabels.alertname }}", "footer": "{{ (index .Alerts 1).Course }}",
+	})
+	if _, err := hook.Send(t.Context(), incident()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"title":"firing: HighAPIErrorRate"`, "template failed: footer: ", "12.5% of requests fail"} {
+		if !strings.Contains(s.Bodies[0], want) {
+			t.Errorf("no %q in %s", want, s.Bodies[0])
+		}
+	}
+	if strings.Contains(s.Bodies[0], `"footer"`) {
+		t.Errorf("a footer whose template failed: %s", s.Bodies[0])
 	}
 }

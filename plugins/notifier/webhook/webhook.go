@@ -63,7 +63,7 @@ func newSender(data []byte, transport http.RoundTripper) (*sender, error) {
 	if err := schema.Decode(data, &s.config); err != nil {
 		return nil, err
 	}
-	if diags := append(outbound.RefuseTemplates(data), s.config.check()...); len(diags) > 0 {
+	if diags := s.config.check(); len(diags) > 0 {
 		return nil, diags
 	}
 	var err error
