@@ -90,7 +90,7 @@ const (
 	FaultStorage  = "storage"  // the state cannot be written
 	FaultCrash    = "crash"    // kill -9, and a start
 	FaultRestart  = "restart"  // a stop in good order, and a start
-	FaultReload   = "reload"   // a restart with another configuration
+	FaultReload   = "reload"   // another configuration, while everything goes on
 
 	KindFail = "fail" // a target refuses the connection
 	KindLate = "late" // a target does not answer within the timeout

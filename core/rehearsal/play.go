@@ -31,7 +31,7 @@ type play struct {
 	duration time.Duration
 
 	disk     *state.MemoryStore // as the present engine sees it
-	windows  *wal.Memory        // as well
+	windows  *wal.Memory        // as well; nil if no other engine will want it
 	current  *life
 	past     sync.WaitGroup // engines that were killed
 	moments  []moment
@@ -57,9 +57,17 @@ type moment struct {
 }
 
 func newPlay(test *config.Test, versions []*config.Config, modules *wasm.Host) *play {
-	p := &play{test: test, versions: versions, modules: modules, disk: state.Memory(), windows: new(wal.Memory)}
+	p := &play{test: test, versions: versions, modules: modules, disk: state.Memory()}
+	if p.ends() {
+		p.windows = new(wal.Memory)
+	}
 	p.duration = p.length()
 	return p
+}
+
+// ends tells whether an engine ends before the test does, and another one starts on what it left.
+func (p *play) ends() bool {
+	return slices.ContainsFunc(p.test.Faults, func(f config.TestFault) bool { return f.What == config.FaultCrash || f.What == config.FaultRestart })
 }
 
 // step is something that is done to the engine at a time.
@@ -112,7 +120,7 @@ func (p *play) steps() (all []step) {
 		case config.FaultReload:
 			version++
 			v := p.versions[version]
-			add(f.From, 1, func() { p.err = p.restart(v) })
+			add(f.From, 1, func() { p.err = p.reload(v) })
 		}
 	}
 	for i := range p.test.Moments {
@@ -140,21 +148,22 @@ func (p *play) start(cfg *config.Config) error {
 	l := &life{play: p}
 	targets := p.targets
 	if targets == nil {
-		targets = newWritten(p.test, cfg)
+		targets = newWritten(p.test, p.versions)
 	}
 	services := newServices(l)
 	ctx := context.Background() // one of the bubble: whoever waits for another waits outside of it
-	e, err := engine.New(ctx, engine.Options{
-		Config: p.silenced(cfg), Logger: zerolog.Nop(), OnDecision: l.decided,
-		World: engine.World{
-			Collector: func(s config.Source) (scrape.Collector, error) {
-				return &collector{play: p, source: s.Kind + "." + s.Name, targets: targets}, nil
-			},
-			Discoveries: targets.Discoveries,
-			Sender:      func(n config.Notifier) (delivery.Sender, error) { return services.open(ctx, n) },
-			State:       p.disk, Windows: p.windows, Modules: p.modules, Offline: true, Seed: p.test.Seed, Workers: 1, OnTemplate: p.branches.watch,
+	world := engine.World{
+		Collector: func(s config.Source) (scrape.Collector, error) {
+			return &collector{play: p, source: s.Kind + "." + s.Name, targets: targets}, nil
 		},
-	})
+		Discoveries: targets.Discoveries,
+		Sender:      func(n config.Notifier) (delivery.Sender, error) { return services.open(ctx, n) },
+		State:       p.disk, Modules: p.modules, Offline: true, Seed: p.test.Seed, Workers: 1, OnTemplate: p.branches.watch,
+	}
+	if p.windows != nil {
+		world.Windows = p.windows
+	}
+	e, err := engine.New(ctx, engine.Options{Config: p.silenced(cfg), Logger: zerolog.Nop(), OnDecision: l.decided, World: world})
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}
@@ -213,6 +222,14 @@ func (p *play) crash(cfg *config.Config) error {
 	return p.start(cfg)
 }
 
+// reload gives the engine another configuration while everything goes on.
+func (p *play) reload(cfg *config.Config) error {
+	if err := p.current.engine.Apply(context.Background(), p.silenced(cfg)); err != nil {
+		return fmt.Errorf("the engine refuses the configuration: %w", err)
+	}
+	return nil
+}
+
 // end looks away from an engine.
 func (p *play) end(l *life) {
 	p.mu.Lock()
@@ -241,7 +258,7 @@ func (p *play) length() time.Duration {
 	if t.Duration > 0 {
 		return t.Duration
 	}
-	last := newWritten(t, p.versions[0]).end()
+	last := newWritten(t, p.versions).end()
 	late := p.tolerance()
 	for _, f := range t.Faults {
 		last = max(last, f.From, f.To)

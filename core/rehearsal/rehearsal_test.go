@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 }
 
 // modules runs the rule modules of all tests: compiling them takes longer than running them.
-var modules = sync.OnceValues(func() (*wasm.Host, error) { return wasm.New(context.Background(), wasm.Options{}) })
+var modules = sync.OnceValues(func() (*wasm.Host, error) { return wasm.New(context.Background(), wasm.Options{Keep: true}) })
 
 // director runs tests in bubbles of a Go test.
 func director(t *testing.T) *rehearsal.Director {
@@ -65,7 +65,7 @@ func refuse(t *testing.T, diags config.Diagnostics) {
 func text(t *testing.T, s rehearsal.Suite) string {
 	t.Helper()
 	var b strings.Builder
-	if err := s.WriteText(&b, true); err != nil {
+	if err := s.WriteText(&b, rehearsal.Detail{Events: true, Payloads: true}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

@@ -41,9 +41,14 @@ func (s *Suite) virtual() (sum time.Duration) {
 	return sum
 }
 
-// WriteText writes the suite as "go test" does: failures, and one line for the file. With verbose it also writes every
-// test, and what happened in it.
-func (s *Suite) WriteText(w io.Writer, verbose bool) error {
+// Detail is how much of a suite is written.
+type Detail struct {
+	Events   bool // every test, and what happened in it
+	Payloads bool // and to the byte, what services were asked
+}
+
+// WriteText writes the suite as "go test" does: failures, and one line for the file.
+func (s *Suite) WriteText(w io.Writer, with Detail) error {
 	var b strings.Builder
 	for i := range s.Results {
 		r := &s.Results[i]
@@ -51,13 +56,18 @@ func (s *Suite) WriteText(w io.Writer, verbose bool) error {
 		if len(r.Failures) > 0 {
 			verdict = "FAIL"
 		}
-		if verdict == "PASS" && !verbose && len(r.Warnings) == 0 {
+		if verdict == "PASS" && !with.Events && len(r.Warnings) == 0 {
 			continue
 		}
-		if verbose {
+		if with.Events {
 			fmt.Fprintf(&b, "=== RUN   %s\n", r.Test.Name)
-			for _, e := range r.Events {
+		}
+		for _, e := range r.Events {
+			if with.Events {
 				fmt.Fprintf(&b, "    %s\n", strings.TrimRight(e.String(), " "))
+			}
+			if with.Payloads && e.Request != nil {
+				fmt.Fprintf(&b, "%s\n", indent(indent(string(e.Request.Body))))
 			}
 		}
 		fmt.Fprintf(&b, "--- %s: %s (virtual %s)\n%s", verdict, r.Test.Name, since(r.Virtual), r.complaints())
@@ -70,7 +80,7 @@ func (s *Suite) WriteText(w io.Writer, verbose bool) error {
 	if covered := s.Coverage.String(); covered != "" {
 		fmt.Fprintf(&b, "      %s\n", covered)
 	}
-	if verbose {
+	if with.Events {
 		for _, part := range []Part{s.Coverage.Rules, s.Coverage.Routes, s.Coverage.Receivers, s.Coverage.Branches} {
 			for _, place := range part.Missing() {
 				fmt.Fprintf(&b, "      never: %s\n", place)

@@ -96,13 +96,14 @@ type exposed struct {
 	values   []float64
 }
 
-func newWritten(test *config.Test, cfg *config.Config) *written {
+// newWritten takes the series of a test. A source is that of the first version of the configuration that has it.
+func newWritten(test *config.Test, versions []*config.Config) *written {
 	w := &written{start: test.Start, targets: map[string]*page{}, found: map[string]found{}}
 	for i := range test.Series {
 		s := &test.Series[i]
-		src := sourceOf(cfg, s.Source)
+		src := sourceIn(versions, s.Source)
 		if src == nil {
-			continue // of another version of the configuration
+			continue // that was complained about
 		}
 		interval := s.Interval
 		if interval == 0 {
@@ -137,6 +138,15 @@ func targetOf(s *config.TestSeries, src *config.Source) string {
 		return src.Targets[0]
 	}
 	return src.Name
+}
+
+func sourceIn(versions []*config.Config, name string) *config.Source {
+	for _, cfg := range versions {
+		if s := sourceOf(cfg, name); s != nil {
+			return s
+		}
+	}
+	return nil
 }
 
 func sourceOf(cfg *config.Config, name string) *config.Source {

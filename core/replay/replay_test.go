@@ -33,7 +33,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-var modules = sync.OnceValues(func() (*wasm.Host, error) { return wasm.New(context.Background(), wasm.Options{}) })
+var modules = sync.OnceValues(func() (*wasm.Host, error) { return wasm.New(context.Background(), wasm.Options{Keep: true}) })
 
 func put(t testing.TB, err error) {
 	t.Helper()

@@ -48,6 +48,9 @@ func (h *Host) Load(ctx context.Context, name string, wasm []byte, limits Limits
 	limits = limits.withDefaults()
 	sum := sha256.Sum256(wasm)
 	m := &Module{host: h, name: name, sum: sum, limits: limits}
+	if h.recall(m) {
+		return m, nil
+	}
 	bad := func(err error) error {
 		return &Error{Class: BadModule, Module: name, Detail: err.Error()}
 	}
@@ -83,6 +86,7 @@ func (h *Host) Load(ctx context.Context, name string, wasm []byte, limits Limits
 			return nil, errors.Join(bad(err), m.Close(ctx))
 		}
 	}
+	h.keep(m)
 	return m, nil
 }
 

@@ -28,6 +28,7 @@ type Options struct {
 	Logger      zerolog.Logger
 	Interpreter bool  // run without the compiler where native code cannot be made, some twenty times slower
 	Memory      int64 // of all instances together, bytes: 4 GiB
+	Keep        bool  // keep compiled modules until the host is closed, for one engine after another
 	Verify      bool  // run every rule in two instances and compare: twice the time and memory, for rehearsals
 }
 
@@ -39,10 +40,12 @@ type Host struct {
 	engine  string
 	memory  budget
 	verify  bool
+	keeps   bool
 
 	mu struct {
 		sync.Mutex
 		code   map[string]*code // compiled modules by what was compiled
+		kept   map[loadedAs]loaded
 		closed bool
 	}
 }
@@ -52,12 +55,12 @@ type Host struct {
 func New(ctx context.Context, opts Options) (*Host, error) { return open(ctx, opts, Engine()) }
 
 func open(ctx context.Context, opts Options, engine string) (*Host, error) {
-	h := &Host{logger: opts.Logger, engine: engine, verify: opts.Verify}
+	h := &Host{logger: opts.Logger, engine: engine, verify: opts.Verify, keeps: opts.Keep}
 	h.memory.limit = 4 << 30
 	if opts.Memory > 0 {
 		h.memory.limit = uint64(opts.Memory)
 	}
-	h.mu.code = map[string]*code{}
+	h.mu.code, h.mu.kept = map[string]*code{}, map[loadedAs]loaded{}
 	config := wazero.NewRuntimeConfigInterpreter()
 	switch {
 	case h.engine == engineCompiler:

@@ -15,6 +15,7 @@ import (
 	"github.com/tocsinhq/tocsin/config"
 	"github.com/tocsinhq/tocsin/core/rehearsal"
 	"github.com/tocsinhq/tocsin/core/replay"
+	"github.com/tocsinhq/tocsin/core/wasm"
 )
 
 func replayCommand() *cli.Command {
@@ -128,7 +129,7 @@ func fetch(ctx context.Context, cmd *cli.Command, url string, o *replay.Options,
 
 // replayAll replays the configurations and prints what came of them.
 func replayAll(ctx context.Context, cmd *cli.Command, o replay.Options, configs []*config.Config) (differ bool, err error) {
-	modules, err := moduleHost(ctx)
+	modules, err := moduleHostWith(ctx, wasm.Options{Keep: true})
 	if err != nil {
 		return false, err
 	}

@@ -29,6 +29,7 @@ func testCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "run", Usage: "run only tests whose name matches `REGEXP`"},
 			&cli.BoolFlag{Name: "v", Usage: "print every test and what happened in it"},
+			&cli.BoolFlag{Name: "payloads", Usage: "like -v, and print what each notifier was told"},
 			&cli.BoolFlag{Name: "json", Usage: "print what happened as \"go test -json\" does"},
 			&cli.StringFlag{Name: "junit", Usage: "also write a JUnit report to `FILE`"},
 			&cli.BoolFlag{Name: "verify", Usage: "run every rule in two instances and fail where they disagree (twice the time)"},
@@ -50,7 +51,7 @@ func runTests(ctx context.Context, cmd *cli.Command) error {
 	if err := complain(diags); err != nil {
 		return err
 	}
-	modules, err := moduleHostWith(ctx, wasm.Options{Verify: cmd.Bool("verify")})
+	modules, err := moduleHostWith(ctx, wasm.Options{Verify: cmd.Bool("verify"), Keep: true})
 	if err != nil {
 		return err
 	}
@@ -61,7 +62,8 @@ func runTests(ctx context.Context, cmd *cli.Command) error {
 		if cmd.Bool("json") {
 			return s.WriteJSON(cmd.Root().Writer)
 		}
-		return s.WriteText(cmd.Root().Writer, cmd.Bool("v"))
+		with := rehearsal.Detail{Events: cmd.Bool("v") || cmd.Bool("payloads"), Payloads: cmd.Bool("payloads")}
+		return s.WriteText(cmd.Root().Writer, with)
 	})
 	if err == nil && len(suites) == 0 {
 		err = fmt.Errorf("no test matches %q", chosen)
