@@ -21,7 +21,7 @@ type Roster[T any] struct {
 	members Memory[member[T]]
 	table   *table
 	targets *grouping  // by job and instance
-	order   []uint32   // the targets by ID
+	order   []uint32   // the targets by ID, made when somebody is gone
 	seen    []presence // of each target in this evaluation
 	certain bool       // the targets that are configured are known
 	gone    []Absentee[T]
@@ -76,15 +76,8 @@ func (r *Roster[T]) Begin(w Window, in, targets *Input) {
 
 // learn finds the targets of another generation of series.
 func (r *Roster[T]) learn(t *table) {
-	r.table, r.targets = t, t.group([]string{"job", "instance"}, false)
+	r.table, r.targets, r.order = t, t.group([]string{"job", "instance"}, false), r.order[:0]
 	r.seen = make([]presence, r.targets.len())
-	r.order = make([]uint32, len(r.seen))
-	for i := range r.order {
-		r.order[i] = uint32(i)
-	}
-	slices.SortFunc(r.order, func(a, b uint32) int {
-		return cmp.Compare(r.targets.at(int(a)).id, r.targets.at(int(b)).id)
-	})
 }
 
 func (r *Roster[T]) note(series uint32, isSilent bool) {
@@ -204,6 +197,14 @@ func (r *Roster[T]) judge(m *member[T]) (keep bool) {
 }
 
 func (r *Roster[T]) presence(target uint64) presence {
+	if len(r.order) == 0 {
+		for i := range r.seen {
+			r.order = append(r.order, uint32(i))
+		}
+		slices.SortFunc(r.order, func(a, b uint32) int {
+			return cmp.Compare(r.targets.at(int(a)).id, r.targets.at(int(b)).id)
+		})
+	}
 	at, found := slices.BinarySearchFunc(r.order, target, func(g uint32, id uint64) int {
 		return cmp.Compare(r.targets.at(int(g)).id, id)
 	})
