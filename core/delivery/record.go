@@ -187,6 +187,9 @@ func (r *record) put(fp alert.Fingerprint, status Status) *Instance {
 		return nil
 	}
 	if !known {
+		if r.Instances == nil { // those of the group come soon, and seldom more
+			r.Instances = make([]Instance, 0, max(1, len(r.group.Members)))
+		}
 		r.Instances = slices.Insert(r.Instances, at, Instance{Fingerprint: fp})
 	}
 	switch inst := &r.Instances[at]; status { // where nothing is open, there is nothing to close and nothing to keep

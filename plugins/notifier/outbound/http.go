@@ -71,7 +71,7 @@ func (h HTTP) transport() (*http.Transport, schema.Diagnostics) {
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    10 * time.Second,
-		MaxIdleConnsPerHost:    4,
+		MaxIdleConnsPerHost:    64, // as many as are under way to one receiver at the same time: none is dialled anew in a storm
 		IdleConnTimeout:        time.Minute,
 		MaxResponseHeaderBytes: MaxAnswer,
 	}
