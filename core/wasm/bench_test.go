@@ -3,7 +3,9 @@ package wasm_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/tocsinhq/tocsin/core/wasm"
 	"github.com/tocsinhq/tocsin/sdk/frame"
@@ -66,6 +68,55 @@ func BenchmarkErrorRate(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkFuelOverhead evaluates error_rate metered and not, in turns, and reports how many times as long an evaluation
+// takes with fuel, by the medians: what else the machine does meets both alike.
+func BenchmarkFuelOverhead(b *testing.B) {
+	code := build(b, "../../rules-wasm/error_rate")
+	h := newHost(b, wasm.Options{})
+	for _, size := range []struct{ series, endpoints int }{{100, 10}, {10_000, 100}, {100_000, 100}} {
+		b.Run(fmt.Sprintf("%d series by %d endpoints", size.series, size.endpoints), func(b *testing.B) {
+			d, w := counters(size.series, size.endpoints)
+			var rules [2]*wasm.Rule
+			for i, trusted := range []bool{false, true} {
+				m, err := h.Load(b.Context(), "error_rate", code, wasm.Limits{Trusted: trusted})
+				if err != nil {
+					b.Fatal(err)
+				}
+				rules[i], err = m.NewRule(b.Context(), wasm.RuleOptions{ID: "r", Params: json.RawMessage(`{"by":["endpoint"]}`)})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := rules[i].Eval(b.Context(), d, w); err != nil { // the series are sent and grouped
+					b.Fatal(err)
+				}
+			}
+			var took [2][]time.Duration
+			for b.Loop() {
+				w.Sequence++
+				for i, r := range rules {
+					begun := time.Now()
+					e, err := r.Eval(b.Context(), d, w)
+					took[i] = append(took[i], time.Since(begun))
+					if err != nil || len(e.Verdicts) != size.endpoints {
+						b.Fatal(len(e.Verdicts), err)
+					}
+				}
+			}
+			var median [2]float64
+			for i := range took {
+				slices.Sort(took[i])
+				median[i] = float64(took[i][len(took[i])/2])
+				if err := rules[i].Close(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(median[0], "metered-ns")
+			b.ReportMetric(median[1], "unmetered-ns")
+			b.ReportMetric(median[0]/median[1], "overhead")
+		})
 	}
 }
 
