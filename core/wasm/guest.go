@@ -61,8 +61,8 @@ func (g *Guest) Has(export string) bool { return g.in.mod.ExportedFunction(expor
 // what it may not; its type is *[Error]. A status below zero is no error here.
 func (g *Guest) Call(export string, args ...uint32) (Answer, error) {
 	in := g.in
-	f := in.mod.ExportedFunction(export)
-	if f == nil {
+	f := exportOf(in.mod, export)
+	if f.Function == nil {
 		return Answer{}, in.module.named("", fmt.Errorf("the module has no export %s", export))
 	}
 	words := make([]uint64, len(args))
@@ -71,7 +71,7 @@ func (g *Guest) Call(export string, args ...uint32) (Answer, error) {
 	}
 	in.begin(phases[export], nil, in.module.limits.Fuel)
 	defer func() { in.phase = idle }()
-	code, err := in.call(f, words...)
+	code, err := in.call(&f, words...)
 	answer := Answer{Code: code, Emitted: in.emitted, Said: in.lastWords(), Fuel: in.budget - in.left()}
 	if err != nil {
 		return answer, in.module.named("", err)

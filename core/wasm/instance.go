@@ -45,7 +45,7 @@ type instance struct {
 	fuel   counter
 	slots  [abi.Slots]slot
 	stack  [3]uint64
-	guest  struct{ buffer, configure, series, eval, snapshot, restore, drop, describe api.Function }
+	guest  exports
 
 	// The call that is running.
 	phase   phase
@@ -64,6 +64,22 @@ type instance struct {
 	seed   [32]byte
 	random *rand.ChaCha8 // made when the guest asks
 }
+
+// exports of the guest.
+type exports struct{ buffer, configure, series, eval, snapshot, restore, drop, describe export }
+
+// export is a function that can be called. It keeps the stack on which it runs, which grows and does not shrink.
+type export struct {
+	api.Function // nil: the module has none
+	name         string
+}
+
+func exportOf(mod api.Module, name string) export { return export{mod.ExportedFunction(name), name} }
+
+// deepFuel is from when on a call may have needed so much stack that it is given back: a few megabytes at worst, where
+// a recursion that ends in good order may need a hundred, which the memory cap knows nothing of. Below it a new stack
+// would cost more than is noticed of it.
+const deepFuel = 1 << 18
 
 type instanceKey struct{}
 
@@ -98,14 +114,14 @@ func (m *Module) instantiate(ctx context.Context) (in *instance, err error) {
 			return in, err
 		}
 	}
-	in.guest.buffer = in.mod.ExportedFunction(abi.ExportBuffer)
-	in.guest.configure = in.mod.ExportedFunction(abi.ExportConfigure)
-	in.guest.series = in.mod.ExportedFunction(abi.ExportSeries)
-	in.guest.eval = in.mod.ExportedFunction(abi.ExportEval)
-	in.guest.snapshot = in.mod.ExportedFunction(abi.ExportSnapshot)
-	in.guest.restore = in.mod.ExportedFunction(abi.ExportRestore)
-	in.guest.drop = in.mod.ExportedFunction(abi.ExportDrop)
-	in.guest.describe = in.mod.ExportedFunction(abi.ExportDescribe)
+	in.guest.buffer = exportOf(in.mod, abi.ExportBuffer)
+	in.guest.configure = exportOf(in.mod, abi.ExportConfigure)
+	in.guest.series = exportOf(in.mod, abi.ExportSeries)
+	in.guest.eval = exportOf(in.mod, abi.ExportEval)
+	in.guest.snapshot = exportOf(in.mod, abi.ExportSnapshot)
+	in.guest.restore = exportOf(in.mod, abi.ExportRestore)
+	in.guest.drop = exportOf(in.mod, abi.ExportDrop)
+	in.guest.describe = exportOf(in.mod, abi.ExportDescribe)
 	if start := in.mod.ExportedFunction("_initialize"); start != nil {
 		in.refuel(initFuel)
 		if err := start.CallWithStack(in.ctx, in.stack[:]); err != nil {
@@ -131,7 +147,7 @@ func (in *instance) close(ctx context.Context) {
 		if err := in.mod.Close(ctx); err != nil {
 			in.module.host.logger.Warn().Err(err).Str("module", in.module.name).Msg("close an instance of a rule module")
 		}
-		in.mod = nil
+		in.mod, in.guest = nil, exports{} // others may hold on to the instance, not to stacks
 	}
 	in.memory.Free()
 }
@@ -164,10 +180,13 @@ func (in *instance) begin(p phase, r *Rule, budget uint64) {
 }
 
 // call runs an export and returns its status.
-func (in *instance) call(f api.Function, args ...uint64) (int32, error) {
+func (in *instance) call(f *export, args ...uint64) (int32, error) {
 	n := copy(in.stack[:], args)
 	if err := f.CallWithStack(in.ctx, in.stack[:max(n, 1)]); err != nil {
 		return 0, in.classify(err)
+	}
+	if in.budget-in.left() > deepFuel {
+		*f = exportOf(in.mod, f.name)
 	}
 	if in.broken != nil {
 		return 0, in.broken
@@ -200,7 +219,7 @@ func (in *instance) buffer(number uint32, size uint64) (ptr uint32, view []byte,
 	}
 	s := in.slots[number]
 	if s.ptr == 0 || uint64(s.size) < size {
-		got, err := in.call(in.guest.buffer, uint64(number), size)
+		got, err := in.call(&in.guest.buffer, uint64(number), size)
 		if err != nil {
 			return 0, nil, err
 		}
@@ -239,7 +258,7 @@ func (in *instance) checkSlot(number uint32, s slot) error {
 
 func (in *instance) describe() ([]byte, error) {
 	in.begin(describing, nil, initFuel)
-	code, err := in.call(in.guest.describe)
+	code, err := in.call(&in.guest.describe)
 	if err == nil {
 		err = in.status(abi.ExportDescribe, code)
 	}

@@ -158,9 +158,9 @@ func (r *Rule) Close(ctx context.Context) error {
 func (r *Rule) drop(ctx context.Context) {
 	in := r.in
 	in.mu.Lock()
-	if !in.dead.Load() && in.guest.drop != nil && r.configured {
+	if !in.dead.Load() && in.guest.drop.Function != nil && r.configured {
 		in.begin(dropping, r, r.module.limits.Fuel)
-		if _, err := in.call(in.guest.drop, uint64(r.handle)); err != nil {
+		if _, err := in.call(&in.guest.drop, uint64(r.handle)); err != nil {
 			in.close(ctx)
 		}
 		in.phase, in.rule = idle, nil
@@ -241,7 +241,7 @@ func (r *Rule) configure(in *instance) error {
 		return err
 	}
 	copy(view, r.params)
-	code, err := in.call(in.guest.configure, uint64(r.handle), uint64(ptr), uint64(len(r.params)))
+	code, err := in.call(&in.guest.configure, uint64(r.handle), uint64(ptr), uint64(len(r.params)))
 	if err == nil {
 		err = in.status(abi.ExportConfigure, code)
 	}
@@ -290,7 +290,7 @@ func (r *Rule) evaluate(in *instance, dict *abi.Dictionary, w *abi.Window) (Eval
 	}
 	abi.PutWindow(view, &r.window)
 	in.phase = evaluating
-	code, err := in.call(in.guest.eval, uint64(r.handle), uint64(ptr), size)
+	code, err := in.call(&in.guest.eval, uint64(r.handle), uint64(ptr), size)
 	if err == nil {
 		err = in.status(abi.ExportEval, code)
 	}
@@ -324,7 +324,7 @@ func (r *Rule) name(in *instance, dict *abi.Dictionary) error {
 		return err
 	}
 	copy(view, block)
-	code, err := in.call(in.guest.series, uint64(r.handle), uint64(ptr), uint64(len(block)))
+	code, err := in.call(&in.guest.series, uint64(r.handle), uint64(ptr), uint64(len(block)))
 	if err == nil {
 		err = in.status(abi.ExportSeries, code)
 	}

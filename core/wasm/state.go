@@ -134,7 +134,7 @@ func (r *Rule) snapshot(ctx context.Context) ([]byte, error) {
 func (r *Rule) ask(in *instance) (state []byte, trapped bool, err error) {
 	in.begin(snapshotting, r, r.module.limits.Fuel)
 	in.seed, in.random = seedOf(r.id, r.evaluated), nil
-	code, err := in.call(in.guest.snapshot, uint64(r.handle))
+	code, err := in.call(&in.guest.snapshot, uint64(r.handle))
 	if err != nil {
 		return nil, in.broken == nil || !errors.Is(err, in.broken), err
 	}
@@ -155,7 +155,7 @@ func (r *Rule) restore(in *instance) error {
 		return err
 	}
 	copy(view, r.kept.state)
-	code, err := in.call(in.guest.restore, uint64(r.handle), uint64(ptr), size)
+	code, err := in.call(&in.guest.restore, uint64(r.handle), uint64(ptr), size)
 	if err != nil {
 		return err
 	}
@@ -167,9 +167,9 @@ func (r *Rule) restore(in *instance) error {
 	}
 	r.startAfresh(during("restore", refused).Error())
 	r.restoring = false
-	if in.guest.drop != nil {
+	if in.guest.drop.Function != nil {
 		in.begin(dropping, r, r.module.limits.Fuel)
-		if _, err := in.call(in.guest.drop, uint64(r.handle)); err != nil {
+		if _, err := in.call(&in.guest.drop, uint64(r.handle)); err != nil {
 			return err
 		}
 	}

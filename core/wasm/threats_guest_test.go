@@ -151,6 +151,30 @@ func TestS02CallTreeAndRecursion(t *testing.T) {
 		eval: `(call_indirect (i32.const 0)) (i32.const 0)`,
 		more: `(table 1 funcref) (elem (i32.const 0) func $self) (func $self (call_indirect (i32.const 0)) (call_indirect (i32.const 0)))`,
 	}, wasm.Limits{}, wasm.StackOverflow, "stack overflow")
+
+	// A recursion that is deep and ends: its stack of some 35 MB, one for each export, is not kept for the next time.
+	src := emits(result(nil))
+	const down = `(call $down (i32.const 400000))`
+	src.configure, src.series, src.eval = down+`(i32.const 0)`, down+`(i32.const 0)`, down+src.eval
+	src.more += `(func $down (param $n i32) (if (local.get $n) (then (call $down (i32.sub (local.get $n) (i32.const 1))))))`
+	m := load(t, s.Host, src, wasm.Limits{})
+	before := inUse()
+	for i := range 3 {
+		if _, err := evaluate(t, newRule(t, m, fmt.Sprint("deep", i)), 1); err != nil {
+			t.Error(err)
+		}
+	}
+	if grown := inUse() - before; grown > 10<<20 {
+		t.Errorf("%d MiB are kept after deep recursions", grown>>20)
+	}
+}
+
+// inUse is what the process keeps, in bytes, besides the memories of guests.
+func inUse() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // The collector stops all of Go, which native code does not notice. It gets its turn when a slice of fuel is used up.
