@@ -73,8 +73,8 @@ func TestNearest(t *testing.T) {
 		"pagerdutty": "pagerduty", "PagerDuty": "pagerduty", "slcak": "slack", "web": "", "x": "", "bye": "by", "humanise": "humanize",
 		"": "", "something_else": "", strings.Repeat("long", 100): "",
 	} {
-		if got := nearest(given, known); got != want {
-			t.Errorf("nearest(%q) is %q, want %q", given, got, want)
+		if got := Nearest(given, known); got != want {
+			t.Errorf("Nearest(%q) is %q, want %q", given, got, want)
 		}
 	}
 }

@@ -120,7 +120,7 @@ func (b body) oneOf(name, fallback string, values ...string) string {
 
 // suggestion is didYouMean for where all values have been named already.
 func suggestion(given string, values []string) string {
-	if n := nearest(given, values); n != "" {
+	if n := Nearest(given, values); n != "" {
 		return " Did you mean \"" + n + "\"?"
 	}
 	return ""

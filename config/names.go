@@ -42,8 +42,8 @@ func bounded(name string, limit int) string {
 	return ""
 }
 
-// nearest returns the known name that given was probably meant to be, "" if none is close.
-func nearest(given string, known []string) string {
+// Nearest returns the known name that given was probably meant to be, "" if none is close.
+func Nearest(given string, known []string) string {
 	limit := 1 + len(given)/4 // edits that still look like a slip
 	best, found := min(limit, 3)+1, ""
 	for _, k := range slices.Sorted(slices.Values(known)) {
@@ -60,7 +60,7 @@ func nearest(given string, known []string) string {
 
 // didYouMean is a sentence that leads from a wrong name to a right one: the nearest, or all if they are few.
 func didYouMean(given string, known []string) string {
-	if n := nearest(given, known); n != "" {
+	if n := Nearest(given, known); n != "" {
 		return fmt.Sprintf(" Did you mean %q?", n)
 	}
 	if len(known) == 0 || len(known) > 8 {

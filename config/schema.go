@@ -65,7 +65,7 @@ func (l *loader) showPlain(body hcl.Body, s schema.Block, core []string, nested 
 	for name, attr := range attrs {
 		_, known := plain[name]
 		inner := !native && slices.ContainsFunc(nested, func(b hcl.BlockHeaderSchema) bool { return b.Type == name })
-		if plain[name] || inner || !known && native && (!anySecret || plain[nearest(name, names)]) {
+		if plain[name] || inner || !known && native && (!anySecret || plain[Nearest(name, names)]) {
 			l.show(attr.Expr)
 		}
 	}

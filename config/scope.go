@@ -66,7 +66,7 @@ func (l *loader) rephrase(d *hcl.Diagnostic, expr hcl.Expression, ctx *hcl.EvalC
 		name := unknown.CalledFunctionName()
 		result.Summary = "Unknown function"
 		result.Detail = fmt.Sprintf("There is no function %q.", name)
-		if n := nearest(name, slices.Collect(maps.Keys(ctx.Functions))); n != "" {
+		if n := Nearest(name, slices.Collect(maps.Keys(ctx.Functions))); n != "" {
 			result.Detail += fmt.Sprintf(" Did you mean %q?", n)
 		}
 		return &result
@@ -164,7 +164,7 @@ func (l *loader) checkNotifier(ref string, at hcl.Range) bool {
 
 func (l *loader) nearestNotifier(ref string) string {
 	known := l.names("notifier")
-	found := nearest(ref, known)
+	found := Nearest(ref, known)
 	if found == "" { // the right name under another kind, or the only one of this kind
 		kind, name, _ := strings.Cut(ref, ".")
 		var sameKind []string
@@ -191,7 +191,7 @@ func (l *loader) nearestNotifier(ref string) string {
 
 func (l *loader) unknownRoot(t hcl.Traversal, root string, at hcl.Range) {
 	detail := fmt.Sprintf("There is nothing called %q here.", root)
-	switch n := nearest(root, []string{"var", "local", "notifier", "module", "schedule"}); {
+	switch n := Nearest(root, []string{"var", "local", "notifier", "module", "schedule"}); {
 	case n != "":
 		detail += fmt.Sprintf(" Did you mean %q?", n)
 	case len(t) == 1:

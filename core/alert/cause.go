@@ -66,7 +66,8 @@ const (
 	CauseRepeat      Cause = "repeat interval elapsed"
 	CauseRelabelled  Cause = "alert labels changed"
 	CauseAccepted    Cause = "accepted"
-	CauseNotAccepted Cause = "not accepted" // and may be later
+	CauseRemembered  Cause = "accepted before the start" // of the process: its journal may have lost the line
+	CauseNotAccepted Cause = "not accepted"              // and may be later
 	CauseUnanswered  Cause = "no answer from receiver"
 	CauseInterrupted Cause = "interrupted" // the process ended before the receiver answered
 	CauseRejected    Cause = "rejected"    // for ever
@@ -114,7 +115,7 @@ var causes = map[Kind][]Cause{
 	KindWithheld:   {CauseSilenced, CauseInhibited, CauseMuted, CauseShadow},
 	KindLifted:     {CauseSilenced, CauseInhibited, CauseMuted, CauseShadow},
 	KindIntent:     {CauseFirst, CauseAdded, CauseSomeEnded, CauseAllEnded, CauseRepeat, CauseRelabelled},
-	KindAccepted:   {CauseAccepted},
+	KindAccepted:   {CauseAccepted, CauseRemembered},
 	KindRetry:      {CauseNotAccepted, CauseUnanswered, CauseInterrupted},
 	KindDeadLetter: {CauseRejected},
 	KindSilence: {

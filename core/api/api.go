@@ -15,6 +15,7 @@ type Options struct {
 	Reload       func() error  // loads the configuration again and runs it; nil: not served
 	Alertmanager *Alertmanager // nil: not served
 	Metrics      http.Handler  // nil: not served
+	Tocsin       *Tocsin       // nil: not served
 }
 
 // New returns the engine's HTTP surface.
@@ -46,6 +47,9 @@ func New(o Options) http.Handler {
 	}
 	if o.Alertmanager != nil {
 		o.Alertmanager.register(mux)
+	}
+	if o.Tocsin != nil {
+		o.Tocsin.register(mux)
 	}
 	return mux
 }

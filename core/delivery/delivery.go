@@ -155,12 +155,7 @@ func (l *Ledger) load() error {
 				Msg("an incident is open at a receiver that is not configured any more: it is closed when the receiver is back")
 			rec.Error = "the receiver is not configured"
 		}
-		if a := rec.Attempt; a != nil && !a.Answered {
-			l.decide(rec, alert.Decision{
-				Kind: alert.KindRetry, Cause: alert.CauseInterrupted, Delivery: a.ID, Attempt: a.Number,
-				Reason: "the process ended before the receiver answered: it is sent again as a possible repeat",
-			})
-		}
+		l.remember(rec)
 		l.stored[key] = struct{}{}
 		l.mu.records[recordKey{rec.Receiver, rec.Group}] = rec
 		return nil
@@ -174,6 +169,26 @@ func (l *Ledger) load() error {
 		}
 	}
 	return nil
+}
+
+// remember records what a record holds that was written by a former process, whose journal may lack the last lines.
+func (l *Ledger) remember(rec *record) {
+	for i := range rec.Instances {
+		inst := &rec.Instances[i]
+		if inst.Status != Open {
+			continue
+		}
+		l.decide(rec, alert.Decision{
+			Kind: alert.KindAccepted, Cause: alert.CauseRemembered, Rule: inst.Rule, Fingerprint: inst.Fingerprint, Labels: inst.Labels,
+			Value: inst.Value, To: "firing", Reason: "accepted at " + clock(inst.ToldAt) + ", before the start",
+		})
+	}
+	if a := rec.Attempt; a != nil && !a.Answered {
+		l.decide(rec, alert.Decision{
+			Kind: alert.KindRetry, Cause: alert.CauseInterrupted, Delivery: a.ID, Attempt: a.Number,
+			Reason: "the process ended before the receiver answered: it is sent again as a possible repeat",
+		})
+	}
 }
 
 // Start begins to deliver.

@@ -17,6 +17,7 @@ import (
 	"github.com/tocsinhq/tocsin/core/alert"
 	"github.com/tocsinhq/tocsin/core/delivery"
 	"github.com/tocsinhq/tocsin/core/state"
+	"github.com/tocsinhq/tocsin/core/why"
 	"github.com/tocsinhq/tocsin/sdk/frame"
 	"github.com/tocsinhq/tocsin/sdk/notifier"
 )
@@ -41,7 +42,8 @@ type world struct {
 	mu     sync.Mutex
 	truth  map[alert.Fingerprint]alert.Member
 	store  *state.MemoryStore
-	dead   bool // the process was killed; the driver has to start another
+	dead   bool        // the process was killed; the driver has to start another
+	teller *why.Teller // of the journal
 	log    []string
 	failed string
 
@@ -301,7 +303,7 @@ func (w *world) open() {
 	}
 	store := w.store
 	w.mu.Unlock()
-	l, err := delivery.New(delivery.Options{State: killer{w, store}, Receivers: receivers, Settled: func(fps []alert.Fingerprint) {
+	l, err := delivery.New(delivery.Options{State: killer{w, store}, Receivers: receivers, Record: w.record, Settled: func(fps []alert.Fingerprint) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.dead {
@@ -320,6 +322,27 @@ func (w *world) open() {
 	w.ledger, w.told = l, nil
 	l.Start()
 	w.reconcile()
+}
+
+// record takes a line of the journal; those of a process that was killed are lost.
+func (w *world) record(d alert.Decision) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.dead {
+		w.teller.Add(&d)
+	}
+}
+
+// turns records that an alert fires, or is over. w.mu is held.
+func (w *world) turns(before, after alert.Alert) {
+	d := alert.Decision{
+		Time: time.Now(), Kind: alert.KindTransition, Cause: alert.CauseHeld, Rule: after.Rule, Fingerprint: after.Fingerprint,
+		Labels: after.Labels, From: before.State.String(), To: after.State.String(),
+	}
+	if after.State == alert.Resolved {
+		d.Cause = alert.CauseHealthy
+	}
+	w.teller.Add(&d)
 }
 
 // restart kills the process, if it is not dead, and starts another.
@@ -421,12 +444,15 @@ func (w *world) step(fp alert.Fingerprint, what string) {
 	switch {
 	case what == "flip" && there && m.Alert.State == alert.Firing:
 		m = resolve(m)
+		w.turns(alert.Alert{State: alert.Firing}, *m.Alert)
 		w.logf("%s resolves", name)
 	case what == "flip":
+		before := *m.Alert
 		m.Alert = &alert.Alert{
 			Fingerprint: fp, Rule: name, Labels: frame.NewLabels(frame.Label{Name: "alertname", Value: name}),
 			State: alert.Firing, FiredAt: time.Now(), Revision: m.Alert.Revision + 1,
 		}
+		w.turns(before, *m.Alert)
 		w.logf("%s fires", name)
 	case what == "hold" && there:
 		if m.Held.Holds() {
@@ -437,6 +463,9 @@ func (w *world) step(fp alert.Fingerprint, what string) {
 		w.logf("%s held: %q", name, m.Held)
 	case what == "remove" && there:
 		delete(w.truth, fp)
+		if m.Alert.State == alert.Firing {
+			w.turns(alert.Alert{State: alert.Firing}, *resolve(m).Alert)
+		}
 		w.logf("%s removed", name)
 		w.mu.Unlock()
 		w.reconcile()
@@ -476,7 +505,7 @@ func TestModel(t *testing.T) {
 }
 
 func model(t *rapid.T) {
-	w := &world{t: t, truth: map[alert.Fingerprint]alert.Member{}, store: state.Memory(), names: []string{"A", "B", "C", "D", "E"}}
+	w := &world{t: t, teller: why.NewTeller(true), truth: map[alert.Fingerprint]alert.Member{}, store: state.Memory(), names: []string{"A", "B", "C", "D", "E"}}
 	for _, ref := range []string{"closing", "opening", "pairs", "sms"} {
 		w.services = append(w.services, &oracle{
 			w: w, ref: ref, sendResolved: ref != "opening", pairs: ref == "pairs", standsIn: ref == "sms", mode: "ok", belief: map[string]*belief{}, ids: map[string]bool{},
@@ -615,6 +644,7 @@ func (w *world) finish(debts []owed) {
 	for fp, m := range w.truth {
 		if m.Alert.State == alert.Firing {
 			w.truth[fp] = resolve(m)
+			w.turns(alert.Alert{State: alert.Firing}, *w.truth[fp].Alert)
 		}
 	}
 	w.logf("ALL RESOLVE")
@@ -642,6 +672,26 @@ func (w *world) finish(debts []owed) {
 	if left := w.ledger.Records(); len(left) > 0 {
 		w.fail("records are left: %+v", left)
 	}
+	w.explained()
 	w.mu.Unlock()
 	w.check()
+}
+
+// explained checks that the journal gives one reason for what became of every incident at every service. w.mu is held.
+func (w *world) explained() {
+	for _, in := range w.teller.Answer(time.Now()).Instances {
+		for _, i := range in.Incidents {
+			if len(i.Outcomes) != len(w.services) {
+				w.fail("the incident of %s that began at %s has %d outcomes, want one for each service: %+v", in.Name, i.Began, len(i.Outcomes), i.Outcomes)
+			}
+			for _, o := range i.Outcomes {
+				if o.Verdict == why.Unknown || o.Cause == "" || o.Verdict == why.Waiting {
+					w.fail("what became of %s at %s in the end is %q, %q: %+v", in.Name, o.Receiver, o.Verdict, o.Cause, o.Steps)
+				}
+			}
+		}
+	}
+	if s := w.teller.Summary(); s.Unknown > 0 {
+		w.fail("%d reasons are unknown: %+v", s.Unknown, s.Outcomes)
+	}
 }

@@ -194,8 +194,12 @@ func (l *Ledger) sweep(rec *record, before []alert.Member, now time.Time) {
 			changes = append(changes, change{fp, after, lifted})
 		}
 	})
-	for i := range before { // what was wanted and never known
-		if m := &before[i]; m.Alert.State == alert.Firing && !m.Held.Holds() && rec.status(m.Alert.Fingerprint) == "" && !rec.wants(m.Alert.Fingerprint) {
+	for i := range before { // what waited for its timer
+		m := &before[i]
+		if m.Alert.State != alert.Firing || m.Held.Holds() || rec.wants(m.Alert.Fingerprint) {
+			continue
+		}
+		if status := rec.status(m.Alert.Fingerprint); status == "" || status == Closed {
 			l.decide(rec, about(m.Alert, alert.KindGrouped, alert.CauseNotWanted, "not wanted here any more before anybody was told"))
 		}
 	}
@@ -221,6 +225,12 @@ func (l *Ledger) vanish(rec *record, known *Instance, now time.Time) Status {
 		}
 		return ""
 	case rec.receiver != nil && !rec.receiver.SendResolved:
+		if known.Status == Maybe {
+			l.decide(rec, alert.Decision{
+				Kind: alert.KindGrouped, Cause: alert.CauseNotWanted, Rule: known.Rule, Fingerprint: known.Fingerprint, Labels: known.Labels,
+				Reason: "not wanted here any more before the receiver answered, and send_resolved is false",
+			})
+		}
 		return ""
 	case known.Gone == "":
 		known.Gone, known.GoneAt = gonePending, now
@@ -269,14 +279,17 @@ func (l *Ledger) over(rec *record, was, m *alert.Member, status Status, s *surve
 	missed := was != nil && was.Alert.State == alert.Firing && !was.Held.Holds() // it fired, and this was going to be told
 	switch status {
 	case Open, Maybe:
-		if !sendResolved {
-			return Closed
+		if sendResolved {
+			return status
 		}
-		return status
+		if status == Maybe {
+			l.decide(rec, about(m.Alert, alert.KindGrouped, alert.CauseNoResolves, "resolved before the receiver answered, and send_resolved is false"))
+		}
+		return Closed
 	case "", Closed:
 		if !missed {
-			if was == nil && status == "" && l.mu.generation > 1 { // it fired and ended between two looks
-				l.decide(rec, about(m.Alert, alert.KindGrouped, alert.CauseOverBeforeDue, "resolved before anybody could be told: nobody is"))
+			if was == nil && status == "" { // it ended between two looks, or before the start
+				l.decide(rec, about(m.Alert, alert.KindGrouped, alert.CauseOverBeforeDue, "resolved, and nothing of it is owed here"))
 			}
 			return status
 		}

@@ -336,7 +336,11 @@ func (l *Ledger) rejected(rec *record, in *intent, result notifier.Result, _ tim
 		return
 	}
 	for i := range in.parts {
-		rec.put(in.parts[i].fingerprint(), Closed)
+		p := &in.parts[i]
+		d := about(p.member.Alert, alert.KindDeadLetter, alert.CauseRejected, "over, and the receiver will never take it: it is given up")
+		d.Delivery, d.Attempt = in.attempt.ID, in.attempt.Number
+		l.decide(rec, d)
+		rec.put(p.fingerprint(), Closed)
 	}
 }
 
