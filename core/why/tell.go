@@ -65,7 +65,7 @@ func (t *Teller) Add(d *alert.Decision) {
 			o.attempt(d, t.keep)
 		}
 	case d.Receiver != "":
-		t.instance(d).current(d).outcome(t, d).decide(d, t.keep)
+		t.instance(d).current().outcome(t, d).decide(d, t.keep)
 	case d.Fingerprint != 0:
 		t.instance(d).step(t, d)
 	default:
@@ -103,8 +103,8 @@ func (t *Teller) instance(d *alert.Decision) *instance {
 	return in
 }
 
-// current is the incident that a line belongs to.
-func (in *instance) current(d *alert.Decision) *incident {
+// current is the newest incident, to which new lines belong.
+func (in *instance) current() *incident {
 	if n := len(in.incidents); n > 0 {
 		return in.incidents[n-1]
 	}
@@ -123,7 +123,7 @@ func (in *instance) step(t *Teller, d *alert.Decision) {
 	if begins(d) {
 		in.begin(t, d)
 	}
-	i := in.current(d)
+	i := in.current()
 	if t.keep {
 		i.Steps = append(i.Steps, *d)
 	}

@@ -63,7 +63,7 @@ func writeRule(out *bytes.Buffer, r *Rule, now time.Time) {
 func writeInstance(out *bytes.Buffer, in *Instance, at time.Time) {
 	fmt.Fprintf(out, "%s%s  %s\n", in.Name, in.Labels.Without("alertname"), in.Fingerprint)
 	if s := in.Now; s != nil {
-		fmt.Fprintf(out, "  now: %s since %s, value %g", s.State, full(s.Since), s.Value)
+		fmt.Fprintf(out, "  now: %s since %s, value %.4g", s.State, full(s.Since), s.Value)
 		if s.Unknown != "" {
 			fmt.Fprintf(out, ", unknown: %s", s.Unknown)
 		}
@@ -143,7 +143,7 @@ func about(d *alert.Decision) string {
 	case alert.KindTransition:
 		text = fmt.Sprintf("%s → %s (%s)", d.From, d.To, d.Cause)
 		if d.Value != 0 {
-			text += fmt.Sprintf(", value %g", d.Value)
+			text += fmt.Sprintf(", value %.4g", d.Value)
 		}
 		if d.Reason == "" {
 			return text
