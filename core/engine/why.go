@@ -140,7 +140,7 @@ func (e *Engine) standing(a *alert.Alert) *why.Standing {
 	case alert.Resolved:
 		s.Since = a.ResolvedAt
 	case alert.Pending:
-		for _, r := range e.options.Config.Rules {
+		for _, r := range e.setup.Load().config.Rules {
 			if r.Name == a.Rule && !a.Unknown {
 				s.DueAt = time.Now().Add(r.For - a.Held)
 			}
