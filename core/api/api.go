@@ -13,6 +13,7 @@ import (
 type Options struct {
 	Ready        func() error  // nil: the engine does its work
 	Reload       func() error  // loads the configuration again and runs it; nil: not served
+	Plan         func() any    // what Reload would do, to be answered as JSON; nil: not served
 	Alertmanager *Alertmanager // nil: not served
 	Metrics      http.Handler  // nil: not served
 	Tocsin       *Tocsin       // nil: not served
@@ -44,6 +45,9 @@ func New(o Options) http.Handler {
 		}
 		mux.HandleFunc("POST /-/reload", reload)
 		mux.HandleFunc("PUT /-/reload", reload)
+	}
+	if o.Plan != nil { // it starts plugins, if only to see whether they would take what they are given, so it is no GET
+		mux.HandleFunc("POST /api/tocsin/v1/plan", func(w http.ResponseWriter, _ *http.Request) { answer(w, o.Plan()) })
 	}
 	if o.Alertmanager != nil {
 		o.Alertmanager.register(mux)

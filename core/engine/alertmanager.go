@@ -38,8 +38,12 @@ func (e *Engine) openSilences() (err error) {
 
 // routingInput is all that decides who hears of what at that time.
 func (e *Engine) routingInput(now time.Time) route.Input {
-	in := e.setup.Load().routes
-	in.Alerts, in.Now = e.alerts.All(), now
+	return e.inputOf(e.setup.Load().routes, e.alerts.All(), now)
+}
+
+// inputOf is all that decides where alerts are routed like that.
+func (e *Engine) inputOf(in route.Input, alerts []alert.Alert, now time.Time) route.Input {
+	in.Alerts, in.Now = alerts, now
 	in.Silences = slices.Clone(in.Silences)
 	for _, s := range e.silences.All() {
 		if s.At(now) != silence.Expired {

@@ -16,6 +16,13 @@ func (e *Engine) serve() {
 	options := api.Options{Ready: e.isReady, Alertmanager: e.alertmanager(), Metrics: e.metrics.handler(), Tocsin: e.tocsin()}
 	if e.options.Load != nil {
 		options.Reload = func() error { return e.Reload(context.Background()) } // whether its caller waits for it or not
+		options.Plan = func() any {
+			p, err := e.Plan(context.Background())
+			if err != nil {
+				p.Rejected = err.Error()
+			}
+			return p
+		}
 	}
 	server := &http.Server{
 		Handler:           e.guarded(e.metrics.served(api.New(options))),

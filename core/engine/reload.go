@@ -47,14 +47,7 @@ func (e *Engine) reload(ctx context.Context, load func() (*config.Config, error)
 		return errors.New("reload: the engine does not run")
 	}
 	former := e.setup.Load()
-	var next *setup
-	cfg, err := load()
-	if err == nil {
-		err = e.unchangeable(former.config, cfg)
-	}
-	if err == nil {
-		next, err = e.prepare(ctx, cfg, former)
-	}
+	next, err := e.loaded(ctx, load, former)
 	if err != nil {
 		if ctx.Err() == nil { // else nobody rejected it
 			e.reject(err)
@@ -62,8 +55,20 @@ func (e *Engine) reload(ctx context.Context, load func() (*config.Config, error)
 		return err
 	}
 	e.commit(next, former)
-	e.accept(config.Diff(former.config, cfg), cfg.Hash)
+	e.accept(config.Diff(former.config, next.config), next.config.Hash)
 	return nil
+}
+
+// loaded loads a configuration and makes it ready to run in the place of the former.
+func (e *Engine) loaded(ctx context.Context, load func() (*config.Config, error), former *setup) (*setup, error) {
+	cfg, err := load()
+	if err != nil {
+		return nil, err
+	}
+	if err := e.unchangeable(former.config, cfg); err != nil {
+		return nil, err
+	}
+	return e.prepare(ctx, cfg, former)
 }
 
 // unchangeable finds what cannot change while the engine runs.

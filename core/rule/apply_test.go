@@ -16,10 +16,23 @@ import (
 
 func (b *bench) apply(definitions ...Definition) {
 	b.t.Helper()
+	preview := fires(b.Preview(definitions, b.store.All()))
 	if err := b.Apply(definitions); err != nil {
 		b.t.Fatal(err)
 	}
+	if diff := cmp.Diff(preview, fires(b.store.All())); diff != "" {
+		b.t.Errorf("what fires afterwards is not what was planned (-plan +got):\n%s", diff)
+	}
 	synctest.Wait()
+}
+
+func fires(alerts []alert.Alert) (all []string) {
+	for _, a := range alerts {
+		if a.State == alert.Firing {
+			all = append(all, a.Fingerprint.String()+" "+a.Labels.String())
+		}
+	}
+	return all
 }
 
 // hot says that one endpoint is in trouble.
@@ -201,7 +214,10 @@ func TestARuleThatIsBeingEvaluatedIsWaitedFor(t *testing.T) {
 		b.rounds(1, interval, "http.gateway") // one is being evaluated, the other waits
 		began := time.Now()
 		next := define("Changes", hot())
-		b.apply(next)
+		if err := b.Apply([]Definition{next}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
 		if took := time.Since(began); took < 3*time.Second || took > 8*time.Second {
 			t.Errorf("took %s, want the rest of the evaluations", took)
 		}
@@ -319,4 +335,26 @@ func anyChanges(t *testing.T, rt *rapid.T) {
 			rt.Errorf("program %d: evaluations at once, times closed (-want +got):\n%s", i, diff)
 		}
 	}
+}
+
+// What held again when its rule was removed does not go on as pending when its end is settled: nobody would ever end it.
+func TestRemovedWhileItHoldsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := hot()
+		d := define("HighErrors", p)
+		d.For = time.Minute
+		b := start(t, newDisk(), 1, d)
+		defer b.stop()
+		b.rounds(5, interval, "http.gateway")
+		p.say(complete())
+		b.rounds(1, interval, "http.gateway")
+		b.wantStates("HighErrors", map[string]string{"/pay": "resolved"})
+		p.say(complete(verdict(abi.Active, "/pay", 0.5)))
+		b.rounds(1, interval, "http.gateway")
+		b.apply()
+		if err := b.store.Forget(b.store.OfRule("HighErrors")[0].Fingerprint); err != nil {
+			t.Fatal(err)
+		}
+		b.wantStates("HighErrors", map[string]string{})
+	})
 }

@@ -144,6 +144,10 @@ func (m *Manager) endRemoved(rules []*running, now time.Time) (changed bool) {
 				dropped = append(dropped, a.Fingerprint)
 				a.State = alert.Inactive
 			default:
+				if !a.AgainAt.IsZero() { // nobody is left to say that it does not hold again
+					a.AgainAt, a.Held = time.Time{}, 0
+					resolved = append(resolved, a)
+				}
 				continue
 			}
 			a.Reason = alert.RuleRemoved
