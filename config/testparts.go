@@ -94,15 +94,16 @@ var faultAttributes = map[string][]string{
 	FaultScrape:   {"source", "target", "from", "to", "kind"},
 	FaultReceiver: {"notifier", "from", "to", "kind", "status", "retry_after", "body"},
 	FaultStorage:  {"from", "to"},
-	FaultCrash:    {"at"},
-	FaultRestart:  {"at"},
+	FaultCrash:    {"at", "down"},
+	FaultRestart:  {"at", "down"},
+	FaultClock:    {"at", "ahead", "back"},
 	FaultReload:   {"at", "config", "vars"},
 }
 
 // testFault decodes a fault block.
 func (l *loader) testFault(t *Test, block *hcl.Block) TestFault {
 	f := TestFault{What: block.Labels[0], Range: rangeOf(headerRange(block))}
-	known := []string{FaultScrape, FaultReceiver, FaultStorage, FaultCrash, FaultRestart, FaultReload}
+	known := []string{FaultScrape, FaultReceiver, FaultStorage, FaultCrash, FaultRestart, FaultClock, FaultReload}
 	if !slices.Contains(known, f.What) {
 		l.errorf(block.LabelRanges[0], "Unknown fault", "There is no fault %q.%s", f.What, didYouMean(f.What, known))
 		return f
@@ -127,6 +128,16 @@ func (l *loader) testFault(t *Test, block *hcl.Block) TestFault {
 		f.Kind = b.oneOf("kind", KindStatus, KindStatus, KindRefuse, KindHang, KindDrop)
 		f.Status = int(b.integer("status", 500, 100, 599))
 		f.RetryAfter, f.Body = b.duration("retry_after", 0, time.Second), b.text("body", "")
+	case FaultCrash, FaultRestart:
+		f.Down = b.duration("down", 0, 0)
+	case FaultClock:
+		f.Step = b.duration("ahead", 0, 0) - b.duration("back", 0, 0)
+		switch {
+		case b.has("ahead") == b.has("back"):
+			l.errorf(headerRange(block), "By how much?", "Say ahead or back: by how much the clock is set.")
+		case t.Start.Add(f.From + f.Step).Before(testEpoch), f.Step > longestTest:
+			l.errorf(headerRange(block), "Too far", "A test happens after the year 2000, and not more than a year ahead.")
+		}
 	case FaultReload:
 		if slices.ContainsFunc(t.Faults, func(other TestFault) bool { return other.What == FaultReload && other.From > f.From }) {
 			l.errorf(headerRange(block), "Wrong order", "Write reloads in the order of their times.")

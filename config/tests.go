@@ -76,6 +76,8 @@ type TestFault struct {
 	Kind           string // of FaultScrape and FaultReceiver: how
 	Status         int    // of KindStatus
 	RetryAfter     time.Duration
+	Down           time.Duration // of FaultCrash and FaultRestart: until the next engine starts
+	Step           time.Duration // of FaultClock: by how much the clock is set; negative: back
 	Body           string
 
 	Configs []string          // of FaultReload; nil: those of the test
@@ -90,6 +92,7 @@ const (
 	FaultStorage  = "storage"  // the state cannot be written
 	FaultCrash    = "crash"    // kill -9, and a start
 	FaultRestart  = "restart"  // a stop in good order, and a start
+	FaultClock    = "clock"    // a restart, after which the clock is another
 	FaultReload   = "reload"   // another configuration, while everything goes on
 
 	KindFail = "fail" // a target refuses the connection

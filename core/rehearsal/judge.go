@@ -70,6 +70,9 @@ func (p *play) broken() (first []Event) {
 
 // judgeMoment compares how alerts stood.
 func judgeMoment(m moment) (failures []Failure) {
+	if m.down {
+		return []Failure{{m.of.Range, fmt.Sprintf("at %s, no engine runs", since(m.of.At))}}
+	}
 	named := map[alert.Fingerprint]bool{}
 	for i := range m.of.Alerts {
 		want := &m.of.Alerts[i]

@@ -30,10 +30,15 @@ type play struct {
 	modules  *wasm.Host
 	duration time.Duration
 
-	disk     *state.MemoryStore // as the present engine sees it
-	windows  *wal.Memory        // as well; nil if no other engine will want it
-	current  *life
-	past     sync.WaitGroup // engines that were killed
+	disk    *state.MemoryStore // as the present engine sees it
+	windows *wal.Memory        // as well; nil if no other engine will want it
+	current *life              // nil while no engine runs
+	past    *sync.WaitGroup    // engines that were killed
+
+	steps  []step        // that are not done yet
+	leap   *leap         // the clock was set: the next bubble goes on from here
+	offset time.Duration // of the clock, from what it would be had nobody set it
+
 	moments  []moment
 	branches branches
 	err      error // the engine could not be started, or not be stopped
@@ -47,13 +52,21 @@ type play struct {
 type life struct {
 	play   *play
 	engine *engine.Engine
-	over   bool // it was killed, or the test is over: what it still does is not seen. Guarded by play.mu
+	start  time.Time // of the test, by the clock of this life
+	over   bool      // it was killed, or the test is over: what it still does is not seen. Guarded by play.mu
 }
 
 // moment is how alerts stood at a time that the test asks about.
 type moment struct {
 	of     *config.TestMoment
 	alerts []alert.Alert
+	down   bool // no engine ran then
+}
+
+// leap is a clock that is set. Clocks of bubbles only go forward from the year 2000, so that is the end of the bubble.
+type leap struct {
+	at      time.Duration
+	version *config.Config // that goes on
 }
 
 func newPlay(test *config.Test, versions []*config.Config, modules *wasm.Host) *play {
@@ -62,12 +75,16 @@ func newPlay(test *config.Test, versions []*config.Config, modules *wasm.Host) *
 		p.windows = new(wal.Memory)
 	}
 	p.duration = p.length()
+	p.steps = p.schedule()
+	p.leap = &leap{version: versions[0]}
 	return p
 }
 
 // ends tells whether an engine ends before the test does, and another one starts on what it left.
 func (p *play) ends() bool {
-	return slices.ContainsFunc(p.test.Faults, func(f config.TestFault) bool { return f.What == config.FaultCrash || f.What == config.FaultRestart })
+	return slices.ContainsFunc(p.test.Faults, func(f config.TestFault) bool {
+		return f.What == config.FaultCrash || f.What == config.FaultRestart || f.What == config.FaultClock
+	})
 }
 
 // step is something that is done to the engine at a time.
@@ -77,15 +94,26 @@ type step struct {
 	do    func()
 }
 
-// run performs the test.
+// perform performs the test, in as many bubbles as it needs.
+func (p *play) perform(bubble Bubble) {
+	for p.leap != nil && p.err == nil {
+		bubble(p.run)
+	}
+}
+
+// run performs the test until its end, or until the clock is set.
 func (p *play) run() {
-	time.Sleep(time.Until(p.test.Start))
-	p.err = p.start(p.versions[0])
-	for _, s := range p.steps() {
-		if p.err != nil {
-			break
-		}
-		time.Sleep(time.Until(p.test.Start.Add(s.at)))
+	begin := p.leap
+	p.leap, p.past = nil, new(sync.WaitGroup)
+	p.wait(begin.at)
+	if begin.at > 0 {
+		p.reopen()
+	}
+	p.err = p.start(begin.version)
+	for p.err == nil && p.leap == nil && len(p.steps) > 0 {
+		s := p.steps[0]
+		p.steps = p.steps[1:]
+		p.wait(s.at)
 		settle()
 		s.do()
 	}
@@ -97,11 +125,17 @@ func (p *play) run() {
 	p.past.Wait()
 }
 
+// wait waits until a time of the test.
+func (p *play) wait(at time.Duration) { time.Sleep(time.Until(p.test.Start.Add(at + p.offset))) }
+
+// reopen gives what an engine left to the next: it is closed, and the next process opens it again.
+func (p *play) reopen() { p.disk, p.windows = p.disk.Crash(), p.windows.Crash() }
+
 // stopTimeout is how long a stop in good order may take, as in "tocsin run".
 const stopTimeout = 20 * time.Second
 
-// steps lists everything that is done during the test, in order.
-func (p *play) steps() (all []step) {
+// schedule lists everything that is done during the test, in order.
+func (p *play) schedule() (all []step) {
 	add := func(at time.Duration, order int, do func()) { all = append(all, step{at, order, do}) }
 	version := 0
 	for _, f := range p.ordered() {
@@ -113,10 +147,18 @@ func (p *play) steps() (all []step) {
 			}
 		case config.FaultCrash:
 			v := p.versions[version]
-			add(f.From, 1, func() { p.err = p.crash(v) })
+			add(f.From, 1, func() { p.err = p.kill() })
+			add(f.From+f.Down, 1, func() { p.err = p.again(v) })
 		case config.FaultRestart:
 			v := p.versions[version]
-			add(f.From, 1, func() { p.err = p.restart(v) })
+			add(f.From, 1, func() { p.err = p.halt() })
+			add(f.From+f.Down, 1, func() { p.err = p.again(v) })
+		case config.FaultClock:
+			l := &leap{at: f.From, version: p.versions[version]}
+			add(f.From, 1, func() {
+				p.err, p.leap = p.halt(), l
+				p.offset += f.Step
+			})
 		case config.FaultReload:
 			version++
 			v := p.versions[version]
@@ -125,7 +167,7 @@ func (p *play) steps() (all []step) {
 	}
 	for i := range p.test.Moments {
 		m := &p.test.Moments[i]
-		add(m.At, 2, func() { p.moments = append(p.moments, moment{m, p.current.engine.Alerts()}) })
+		add(m.At, 2, func() { p.moments = append(p.moments, p.look(m)) })
 	}
 	add(p.duration, 3, func() {})
 	slices.SortStableFunc(all, func(a, b step) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.order, b.order)) })
@@ -145,7 +187,7 @@ func (p *play) ordered() []config.TestFault {
 
 // start starts an engine on what the disk holds.
 func (p *play) start(cfg *config.Config) error {
-	l := &life{play: p}
+	l := &life{play: p, start: p.test.Start.Add(p.offset)}
 	targets := p.targets
 	if targets == nil {
 		targets = newWritten(p.test, p.versions)
@@ -154,7 +196,7 @@ func (p *play) start(cfg *config.Config) error {
 	ctx := context.Background() // one of the bubble: whoever waits for another waits outside of it
 	world := engine.World{
 		Collector: func(s config.Source) (scrape.Collector, error) {
-			return &collector{play: p, source: s.Kind + "." + s.Name, targets: targets}, nil
+			return &collector{life: l, source: s.Kind + "." + s.Name, targets: targets}, nil
 		},
 		Discoveries: targets.Discoveries,
 		Sender:      func(n config.Notifier) (delivery.Sender, error) { return services.open(ctx, n) },
@@ -201,29 +243,56 @@ func (p *play) stop(l *life) error {
 	return nil
 }
 
-// restart ends the engine in good order and starts another on the same state.
-func (p *play) restart(cfg *config.Config) error {
-	stopped := p.stop(p.current)
-	p.disk, p.windows = p.disk.Crash(), p.windows.Crash() // it is closed; the next process opens it again
-	return errors.Join(stopped, p.start(cfg))
+// errDown is a fault of an engine that is not there.
+var errDown = errors.New("the test has a fault for the engine while it is down")
+
+// halt ends the engine in good order.
+func (p *play) halt() error {
+	stopped := p.current
+	if stopped == nil {
+		return errDown
+	}
+	p.current = nil
+	return p.stop(stopped)
 }
 
-// crash ends the engine as kill -9 does: nothing that it does from now on can be seen. Then it starts another one. The
-// goroutines of the old one are cleared away in the background.
-func (p *play) crash(cfg *config.Config) error {
+// kill ends the engine as kill -9 does: nothing that it does from now on can be seen. Its goroutines are cleared away in
+// the background.
+func (p *play) kill() error {
 	killed := p.current
+	if killed == nil {
+		return errDown
+	}
+	p.current = nil
 	p.end(killed)
-	p.disk, p.windows = p.disk.Crash(), p.windows.Crash()
+	p.reopen()
 	p.past.Go(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		_ = killed.engine.Stop(ctx) // what it cannot write any more is what a crash loses
 	})
+	return nil
+}
+
+// again starts an engine on what the one before left.
+func (p *play) again(cfg *config.Config) error {
+	p.reopen()
 	return p.start(cfg)
+}
+
+// look sees how alerts stand.
+func (p *play) look(of *config.TestMoment) moment {
+	if p.current == nil {
+		return moment{of: of, down: true}
+	}
+	return moment{of: of, alerts: p.current.engine.Alerts()}
 }
 
 // reload gives the engine another configuration while everything goes on.
 func (p *play) reload(cfg *config.Config) error {
+	if p.current == nil {
+		return errDown
+	}
 	if err := p.current.engine.Apply(context.Background(), p.silenced(cfg)); err != nil {
 		return fmt.Errorf("the engine refuses the configuration: %w", err)
 	}
@@ -239,7 +308,7 @@ func (p *play) end(l *life) {
 
 // decided takes a line of the journal.
 func (l *life) decided(d alert.Decision) {
-	l.saw(Event{At: d.Time.Sub(l.play.test.Start), Decision: &d})
+	l.saw(Event{At: d.Time.Sub(l.start), Decision: &d})
 }
 
 // saw keeps what happened in a life that is not over, and tells whether it is not.
@@ -261,7 +330,7 @@ func (p *play) length() time.Duration {
 	last := newWritten(t, p.versions).end()
 	late := p.tolerance()
 	for _, f := range t.Faults {
-		last = max(last, f.From, f.To)
+		last = max(last, f.From+f.Down, f.To)
 	}
 	for _, s := range t.Silences {
 		last = max(last, s.From, s.To)

@@ -66,7 +66,7 @@ func (d *Director) Run(test *config.Test) (result Result, diags config.Diagnosti
 		return result, diags
 	}
 	p := newPlay(test, versions, d.options.Modules)
-	d.options.Bubble(p.run)
+	p.perform(d.options.Bubble)
 	result.Events = p.script()
 	result.Virtual = p.duration
 	result.Failures = p.judge(d.options.Update)

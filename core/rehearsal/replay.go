@@ -30,7 +30,7 @@ func (d *Director) Replay(r Replay) ([]Told, []Event, error) {
 	test := &config.Test{Name: "replay", Start: r.Start, Duration: r.Duration, Seed: 1}
 	p := newPlay(test, []*config.Config{r.Config}, d.options.Modules)
 	p.targets = r.Targets
-	d.options.Bubble(p.run)
+	p.perform(d.options.Bubble)
 	slices.SortStableFunc(p.told, func(a, b Told) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Notifier, b.Notifier), cmp.Compare(a.Notification.GroupKey, b.Notification.GroupKey),
 			cmp.Compare(a.Notification.ID, b.Notification.ID))

@@ -121,10 +121,11 @@ func (s *service) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	_ = req.Body.Close()
 	p, now := s.life.play, time.Now()
+	since := now.Sub(s.life.start)
 	r := &Request{Notifier: s.notifier, URL: s.scrub(req.URL.String()), Body: s.hide(body), Heard: true}
 	status, header, text := s.accept(now)
 	var lost error
-	f := p.serviceFault(s.notifier, now)
+	f := p.serviceFault(s.notifier, since)
 	if f != nil {
 		r.Heard = f.Kind == config.KindDrop
 		switch f.Kind {
@@ -145,7 +146,7 @@ func (s *service) RoundTrip(req *http.Request) (*http.Response, error) {
 	if r.Answer == "" {
 		r.Answer = fmt.Sprintf("%d %s", status, http.StatusText(status))
 	}
-	if !s.life.saw(Event{At: now.Sub(p.test.Start), Request: r}) {
+	if !s.life.saw(Event{At: since, Request: r}) {
 		return nil, errGone
 	}
 	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil && trace.GotConn != nil && !errors.Is(lost, errNobody) {
@@ -176,10 +177,10 @@ func (s *service) accept(now time.Time) (status int, header http.Header, body st
 }
 
 // serviceFault is what is wrong with a service at a time, nil for nothing.
-func (p *play) serviceFault(notifier string, now time.Time) *config.TestFault {
+func (p *play) serviceFault(notifier string, since time.Duration) *config.TestFault {
 	for i := range p.test.Faults {
 		f := &p.test.Faults[i]
-		if f.What == config.FaultReceiver && (f.Notifier == "" || f.Notifier == notifier) && p.within(f, now) {
+		if f.What == config.FaultReceiver && (f.Notifier == "" || f.Notifier == notifier) && within(f, since) {
 			return f
 		}
 	}

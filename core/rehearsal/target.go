@@ -29,7 +29,7 @@ type Targets interface {
 
 // collector collects from the targets of one source, with the faults of the test.
 type collector struct {
-	play    *play
+	life    *life
 	source  string
 	targets Targets
 }
@@ -38,8 +38,8 @@ var errRefused = errors.New("connection refused (the test says so)")
 
 // Collect implements [scrape.Collector].
 func (c *collector) Collect(ctx context.Context, t source.Target) (source.Collection, error) {
-	now := time.Now()
-	switch c.play.targetFault(c.source, t.Address, now) {
+	p, since := c.life.play, time.Since(c.life.start)
+	switch p.targetFault(c.source, t.Address, since) {
 	case config.KindFail:
 		return source.Collection{}, errRefused
 	case config.KindLate:
@@ -48,7 +48,7 @@ func (c *collector) Collect(ctx context.Context, t source.Target) (source.Collec
 	case config.KindGone:
 		return source.Collection{Frame: frame.Frame{Layout: nobody}}, nil
 	}
-	answer, took, err := c.targets.Answer(c.source, t.Address, now)
+	answer, took, err := c.targets.Answer(c.source, t.Address, p.test.Start.Add(since))
 	if took > 0 {
 		wait := time.NewTimer(took)
 		defer wait.Stop()
@@ -224,10 +224,10 @@ func (w *written) end() (last time.Duration) {
 }
 
 // targetFault is what is wrong with a target at a time, "" for nothing.
-func (p *play) targetFault(source, target string, now time.Time) string {
+func (p *play) targetFault(source, target string, since time.Duration) string {
 	for i := range p.test.Faults {
 		f := &p.test.Faults[i]
-		if f.What == config.FaultScrape && f.Source == source && (f.Target == "" || f.Target == target) && p.within(f, now) {
+		if f.What == config.FaultScrape && f.Source == source && (f.Target == "" || f.Target == target) && within(f, since) {
 			return f.Kind
 		}
 	}
@@ -235,7 +235,6 @@ func (p *play) targetFault(source, target string, now time.Time) string {
 }
 
 // within tells whether a fault is there at a time.
-func (p *play) within(f *config.TestFault, now time.Time) bool {
-	since := now.Sub(p.test.Start)
+func within(f *config.TestFault, since time.Duration) bool {
 	return since >= f.From && (f.To == 0 || since < f.To)
 }

@@ -178,3 +178,76 @@ test "another configuration: the rule is gone, and so is its incident" {
     contains = ["resolve"]
   }
 }
+
+test "an engine that is down for a while goes on with what it knew" {
+  series "http.a" { samples = local.ill }
+  fault "crash" {
+    at   = "10m"
+    down = "5m"
+  }
+  fault "restart" {
+    at   = "20m"
+    down = "10m"
+  }
+  at "9m" {
+    alert "High" { state = "firing" }
+  }
+  at "15m30s" {
+    alert "High" { state = "firing" }
+  }
+  transitions "High" {
+    states = {
+      "1m"  = "pending"
+      "2m"  = "firing"
+      "30m" = "resolved"
+    }
+  }
+  notification "pagerduty.oncall" { at = "2m10s" }
+  notification "pagerduty.oncall" { at = "30m" }
+}
+
+test "a clock that was set ahead while the engine restarted" {
+  series "http.a" { samples = local.ill }
+  fault "clock" {
+    at    = "10m"
+    ahead = "30m"
+  }
+  at "10m30s" {
+    alert "High" { state = "firing" }
+  }
+  transitions "High" {
+    states = {
+      "1m"     = "pending"
+      "2m"     = "firing"
+      "26m15s" = "resolved"
+    }
+  }
+  notification "pagerduty.oncall" { at = "2m10s" }
+  notification "pagerduty.oncall" {
+    at       = "26m15s"
+    contains = ["resolve"]
+  }
+}
+
+test "a clock that was set back while the engine restarted" {
+  series "http.a" { samples = local.ill }
+  fault "clock" {
+    at   = "10m"
+    back = "2h"
+  }
+  at "10m30s" {
+    alert "High" { state = "firing" }
+  }
+  transitions "High" {
+    states = {
+      "1m"     = "pending"
+      "2m"     = "firing"
+      "26m15s" = "resolved"
+    }
+  }
+  notification "pagerduty.oncall" { at = "2m10s" }
+  notification "pagerduty.oncall" {
+    at       = "26m15s"
+    contains = ["resolve"]
+  }
+}
