@@ -140,13 +140,18 @@ func (r *record) next(now time.Time) time.Time {
 	if r.receiver == nil {
 		return time.Time{}
 	}
+	if r.AcceptedAt.After(now) {
+		r.AcceptedAt = now // the clock was set back: nobody waits until it is there again
+	}
 	s := r.survey()
 	var due time.Time
 	switch {
 	case s.changed() && (s.rise || s.lifted):
 		due = now
 	case s.changed() && !s.accepted && s.openings > 0:
-		due = s.firstFired.Add(r.group.Wait)
+		if due = s.firstFired.Add(r.group.Wait); s.firstFired.After(now) {
+			due = now // as well
+		}
 	case s.changed() && s.accepted && r.present:
 		due = r.AcceptedAt.Add(r.group.Interval)
 	case s.changed():

@@ -89,7 +89,7 @@ func TestFaults(t *testing.T) {
 			t.Errorf("%s: %s", r.Test.Name, f)
 		}
 	}
-	want := "coverage: 1 of 2 rules fired (never: Higher); 2 of 4 routes matched (never: route at line 34, route at line 24); " +
+	want := "coverage: 2 of 3 rules fired (never: Higher); 3 of 5 routes matched (never: route at line 34, route at line 24); " +
 		"3 of 3 receivers told; 0 of 2 template branches rendered " +
 		"(never: Higher, annotation summary: else of {{if gt $value 24.0}}, Higher, annotation summary: {{if gt $value 24.0}})"
 	if diff := cmp.Diff(want, s.Coverage.String()); diff != "" {

@@ -42,6 +42,11 @@ test "faults" {
   fault "crash" { from = "1m" }
   fault "reload" { at = "2m" }
   fault "reload" { at = "1m" }
+  fault "clock" { at = "1m" }
+  fault "clock" {
+    at   = "1m"
+    back = "800000h"
+  }
 }
 
 test "expectations" {

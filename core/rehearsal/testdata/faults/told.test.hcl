@@ -251,3 +251,48 @@ test "a clock that was set back while the engine restarted" {
     contains = ["resolve"]
   }
 }
+
+test "a clock that was set back while an alert was pending" {
+  duration = "10m"
+  series "http.a" { samples = local.ill }
+  fault "clock" {
+    at   = "1m30s"
+    back = "2h"
+  }
+  transitions "High" {
+    states = {
+      "1m" = "pending"
+      "2m" = "firing"
+    }
+  }
+  notification "pagerduty.oncall" { at = "2m30s" }
+}
+
+test "a clock that was set back before anybody was told" {
+  duration = "10m"
+  series "http.a" { samples = local.ill }
+  fault "clock" {
+    at   = "2m10s"
+    back = "2h"
+  }
+  notification "pagerduty.oncall" { at = "2m10s" }
+}
+
+test "targets that a source finds" {
+  config   = ["found"]
+  duration = "5m"
+  series "http.k8s" {
+    target  = "10.1.0.1:80"
+    samples = { "load" = "15x20" }
+  }
+  series "http.k8s" { samples = { "load" = "1x20" } }
+  transitions "Found" {
+    labels = { instance = "10.1.0.1:80" }
+    states = { "0s" = "firing" }
+  }
+  transitions "Found" {
+    labels = { instance = "k8s" }
+    states = {}
+  }
+  notifications = { "webhook.hook" = 1 }
+}
