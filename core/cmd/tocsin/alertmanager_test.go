@@ -13,7 +13,7 @@ import (
 )
 
 // address is where a running tocsin answers HTTP.
-func (p *process) address(t *testing.T) string {
+func (p *process) address(t testing.TB) string {
 	t.Helper()
 	var address string
 	eventually(t, "for the address of the API", func() bool {
@@ -29,7 +29,7 @@ func (p *process) address(t *testing.T) string {
 }
 
 // call is one request to the API; anything but 200 fails the test.
-func call(t *testing.T, method, url, body string) string {
+func call(t testing.TB, method, url, body string) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {

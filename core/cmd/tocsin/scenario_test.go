@@ -24,7 +24,7 @@ import (
 const patience = 2 * time.Minute
 
 // eventually waits for a condition of other processes.
-func eventually(t *testing.T, what string, condition func() bool) {
+func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
@@ -230,7 +230,7 @@ func (l *lockedBuffer) String() string {
 }
 
 // start runs `tocsin run` on the configuration in dir, with further arguments. It is killed at the end of the test.
-func start(t *testing.T, dir string, more ...string) *process {
+func start(t testing.TB, dir string, more ...string) *process {
 	t.Helper()
 	args := append([]string{"run", dir, "-log-format", "json", "-log-level", "debug"}, more...)
 	p := &process{Cmd: exec.Command("tocsin", args...), log: &lockedBuffer{}} //nolint:noctx // killed by the cleanup, the context of the test ends before it
@@ -254,7 +254,7 @@ func start(t *testing.T, dir string, more ...string) *process {
 }
 
 // kill is kill -9.
-func (p *process) kill(t *testing.T) {
+func (p *process) kill(t testing.TB) {
 	t.Helper()
 	_ = p.Process.Kill()
 	_ = p.Wait() // "signal: killed"
@@ -293,7 +293,7 @@ func commandLine(pid int) string {
 	return string(bytes.ReplaceAll(b, []byte{0}, []byte{' '}))
 }
 
-func writeConfig(t *testing.T, hcl string) (dir string) {
+func writeConfig(t testing.TB, hcl string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "tocsin.hcl"), []byte(hcl), 0o600); err != nil {
