@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -67,6 +68,9 @@ func TestReload(t *testing.T) {
 	if code != http.StatusInternalServerError || !strings.Contains(body, "routing_kye") || !strings.Contains(body, `Did you mean "routing_key"?`) || !strings.Contains(body, "tocsin.hcl:") {
 		t.Errorf("reload with a mistake: %d %s", code, body)
 	}
+	if plan, err := exec.CommandContext(t.Context(), "tocsin", "plan", "-addr", engine.address(t)).CombinedOutput(); err == nil || !strings.Contains(string(plan), "would be rejected") || !strings.Contains(string(plan), "routing_kye") {
+		t.Errorf("plan with a mistake: %v\n%s", err, plan)
+	}
 	rewrite(t, dir, "routing_kye", "routing_key")
 	rewrite(t, dir, `listen     = "127.0.0.1:0"`, `listen     = "127.0.0.1:1"`)
 	if code, body := engine.reload(t); code != http.StatusInternalServerError || !strings.Contains(body, "listen cannot change") {
@@ -85,6 +89,12 @@ func TestReload(t *testing.T) {
 	}
 
 	rewrite(t, dir, ", notifier.pagerduty.second]", "]")
+	plan, err := exec.CommandContext(t.Context(), "tocsin", "plan", "-addr", engine.address(t)).CombinedOutput()
+	for _, want := range []string{"changed route: to\n", "  closes  pagerduty.second {}:{alertname=\"HighAPIErrorRate\"", "(no longer routed here)", "go on without a word: 1"} {
+		if err != nil || !strings.Contains(string(plan), want) {
+			t.Errorf("plan does not say %q: %v\n%s", want, err, plan)
+		}
+	}
 	if code, body := engine.reload(t); code != http.StatusOK {
 		t.Errorf("reload with a route less: %d %s", code, body)
 	}
