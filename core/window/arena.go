@@ -9,6 +9,7 @@ type band struct {
 	rows   int
 	pos    int // of the row being written
 	capped bool
+	long   bool // older rows are in chunks
 
 	free []place
 }
@@ -43,7 +44,8 @@ func (s *slab) bandFor(window int64) *band {
 			return b
 		}
 	}
-	b := &band{window: window, rows: rowsFor(window, s.interval)}
+	b := &band{window: window}
+	b.rows, b.long = s.ringFor(window)
 	s.bands = append(s.bands, b)
 	s.resizeTimes()
 	return b
@@ -85,6 +87,13 @@ func (s *slab) release(p place) {
 func (s *slab) resize(b *band, rows int) {
 	old := b.rows
 	keep := uint32(min(old, rows, int(s.rows)))
+	if b.long {
+		for i := range s.slots {
+			if slot := &s.slots[i]; slot.live && slot.own == nil && s.blocks[slot.block].band == b {
+				s.retireWhole(slot)
+			}
+		}
+	}
 	for i := range s.blocks {
 		blk := &s.blocks[i]
 		if blk.band != b {
@@ -120,6 +129,9 @@ func (s *slab) resize(b *band, rows int) {
 func (s *slab) move(slot *slot, to *band, more int) {
 	from := s.blocks[slot.block].band
 	keep := uint32(min(from.rows, to.rows, int(s.rows)))
+	if to.long {
+		s.retireWhole(slot)
+	}
 	p := s.alloc(to, more)
 	src := s.blocks[slot.block].values[slot.off:]
 	dst := s.blocks[p.block].values[p.off:]

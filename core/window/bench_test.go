@@ -195,6 +195,39 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
+// BenchmarkLongWindow reads a day of 15 s rows, of 100 series of which half grow, and reports how many bytes a sample
+// takes.
+func BenchmarkLongWindow(b *testing.B) {
+	const series, rows, interval = 100, 5760, 15_000
+	f := &fleet{store: New(Options{})}
+	full := newFleet(1, series)
+	f.pages, f.health = full.pages, full.health
+	labels := f.health[0].Layout.Series[0].Labels.Without(frame.MetricName)
+	f.targets = []*Target{f.store.Open(labels, interval*time.Millisecond)}
+	v := f.bind(b, abi.Increase, rows*interval/1000)
+	defer v.Close()
+	at := int64(0)
+	for range rows + 500 {
+		at += interval
+		for i := range series / 2 {
+			f.pages[0].Values[i] += float64(int(at/interval) * (i + 1) % 17)
+		}
+		f.pages[0].Time, f.health[0].Time = at, at
+		if err := f.targets[0].Append(f.pages[0], f.health[0]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var w abi.Window
+	for b.Loop() {
+		v.Read(time.UnixMilli(at), &w)
+	}
+	if n := len(w.Inputs[0].Values); n != series {
+		b.Fatalf("%d series have an increase", n)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(series*rows), "ns/sample")
+	b.ReportMetric(float64(f.store.Stats().Bytes)/(series*rows), "bytes/sample")
+}
+
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -8,17 +8,19 @@ import (
 // birth is the beginning of a series, or its return: a row with it after one without it.
 type birth struct {
 	row    uint32
-	at     int64  // time of the row before, which did not have it; never where it may have been there unseen
+	at     int64  // time of the row before, which did not have it
+	proven bool   // it cannot have been there unseen
 	before sample // what it had left with, of time never if it was not there before
 }
 
 // never is before all times.
 const never = math.MinInt64
 
-// bear notes that a series begins with the next row.
+// bear notes that a series begins with the next row. That it was not there before is proven by a row of time at, if that
+// is not never.
 func (s *slab) bear(id uint32, at int64, before sample) {
-	if at != never || before.t != never {
-		s.births[id] = append(s.births[id], birth{row: s.rows, at: at, before: before})
+	if at != never || before.t != never || len(s.births[id]) > 0 { // where nothing is known, the births before do not count
+		s.births[id] = append(s.births[id], birth{row: s.rows, at: s.last, proven: at != never, before: before})
 		s.slots[id].newborn = true
 	}
 }
@@ -47,7 +49,7 @@ func (s *slab) comeBack(row uint32) {
 			continue
 		}
 		delete(s.marked, id)
-		s.births[id] = append(s.births[id], birth{row: row, at: s.time(row - 1), before: before})
+		s.births[id] = append(s.births[id], birth{row: row, at: s.time(row - 1), proven: true, before: before})
 		slot.newborn = true
 	}
 }
@@ -71,7 +73,11 @@ func (s *slab) growUp() {
 	for id, list := range s.births {
 		slot := &s.slots[id]
 		rows := s.ringOf(slot)
-		list = slices.DeleteFunc(list, func(b birth) bool { return int(s.rows)-int(b.row) > rows })
+		oldest := int64(math.MaxInt64)
+		if window := s.windowOf(slot); slot.past != nil {
+			oldest = s.last - window - lookback(window, s.interval)
+		}
+		list = slices.DeleteFunc(list, func(b birth) bool { return int(s.rows)-int(b.row) > rows && b.at < oldest })
 		if len(list) == 0 {
 			delete(s.births, id)
 			slot.newborn = false
@@ -91,10 +97,10 @@ func (s *slab) birthAt(id, row uint32) (birth, bool) {
 	return birth{}, false
 }
 
-// birthBetween is the newest birth in (from, to].
-func (s *slab) birthBetween(id uint32, from, to int64) (birth, bool) {
+// birthBetween is the newest birth, or proven birth, in (from, to].
+func (s *slab) birthBetween(id uint32, from, to int64, proven bool) (birth, bool) {
 	for _, b := range slices.Backward(s.births[id]) {
-		if b.at >= from && b.at < to {
+		if b.at >= from && b.at < to && (b.proven || !proven) {
 			return b, true
 		}
 	}

@@ -48,7 +48,9 @@ func (d *driver) add(q Query) {
 
 // restart goes on with a new store, which is rebuilt from what the old one recorded.
 func (d *driver) restart(t *rapid.T, interval time.Duration) {
+	chunk := d.store.chunk
 	d.store = New(Options{})
+	d.store.chunk = chunk
 	d.views = nil
 	for _, q := range d.queries {
 		d.views = append(d.views, d.store.Bind([]Query{q}))

@@ -17,6 +17,9 @@ type loader struct {
 	layout  bool // the slab had one
 	binder  binder
 	columns []uint32 // places in series
+
+	whole     []int64 // times of all rows that were read, a ring of rows
+	wholeFrom uint32  // the oldest of them
 }
 
 // loadedBand is a band as it was.
@@ -33,6 +36,7 @@ type loadedSeries struct {
 	to   uint32 // row after its last one
 	own  bool
 	cut  bool
+	past bool
 }
 
 // loadSlab reads a slab into an empty one and returns the layout of what was read.
@@ -87,6 +91,7 @@ func (l *loader) readRows() {
 		d.fail("it has rows without times")
 		return
 	}
+	l.whole, l.wholeFrom = slices.Clone(l.times), l.oldest
 	l.layout = d.bool()
 	l.size = int(d.number(math.MaxInt32))
 	for range d.count() {
@@ -108,7 +113,7 @@ func (l *loader) readSeries() {
 			return
 		}
 		flags := d.byte()
-		s := loadedSeries{Series: d.series(), own: flags&seriesOwn != 0, cut: flags&seriesCut != 0}
+		s := loadedSeries{Series: d.series(), own: flags&seriesOwn != 0, cut: flags&seriesCut != 0, past: flags&seriesPast != 0}
 		hash := s.Labels.Hash()
 		if l.lookup(hash, s.Labels) != none {
 			d.fail("it has a series twice")
@@ -135,7 +140,7 @@ func (l *loader) readSeries() {
 		}
 		if flags&seriesBirths != 0 {
 			for range d.count() {
-				l.births[s.slot] = append(l.births[s.slot], birth{row: d.number(l.rows), at: d.int(), before: d.sample()})
+				l.births[s.slot] = append(l.births[s.slot], birth{row: d.number(l.rows), at: d.int(), proven: d.bool(), before: d.sample()})
 			}
 			slot.newborn = true
 		}
@@ -167,12 +172,18 @@ func (l *loader) resizeBands() {
 	for _, was := range l.bands {
 		for _, b := range l.slab.bands {
 			if b.window == was.window {
+				if b.long {
+					continue
+				}
 				b.rows, b.capped = min(max(b.rows, was.rows), maxGrowth*rowsFor(b.window, l.interval)), was.capped
 			}
 		}
 	}
 	l.resizeTimes()
 }
+
+// timeOf is that of a row, also of one that no ring reaches back to.
+func (l *loader) timeOf(row uint32) int64 { return l.whole[int(row)%len(l.whole)] }
 
 // readValues reads the samples of a series.
 func (l *loader) readValues(s *loadedSeries) {
@@ -183,6 +194,10 @@ func (l *loader) readValues(s *loadedSeries) {
 	d := l.d
 	from := d.number(s.to)
 	n := int(s.to - from)
+	var inChunks uint32 // rows before it are
+	if s.past {
+		inChunks = d.number(l.rows + 1)
+	}
 	var ring []float64
 	skip := n // of the oldest rows, for which there is no room
 	if s.slot != none {
@@ -192,6 +207,7 @@ func (l *loader) readValues(s *loadedSeries) {
 		skip = max(0, n-len(ring))
 		slot.forget(from + uint32(skip))
 	}
+	old := l.older(s, inChunks, from+uint32(skip))
 	var was float64
 	for i := 0; i < n; {
 		v, same := d.next(was)
@@ -199,6 +215,7 @@ func (l *loader) readValues(s *loadedSeries) {
 			d.fail("a series has more values than rows")
 			return
 		}
+		old.take(from+uint32(i), same, v)
 		for end := i + int(same); i < end; {
 			if i = max(i, min(skip, end)); i < end {
 				ring[(int(from)+i)%len(ring)] = v
@@ -207,6 +224,97 @@ func (l *loader) readValues(s *loadedSeries) {
 		}
 		was = v
 	}
+	var chunks *past
+	if s.past {
+		chunks = l.readPast(inChunks)
+	}
+	if s.slot != none && d.err == nil {
+		l.slots[s.slot].past = old.behind(chunks)
+	}
+}
+
+// older collects the rows of a series, from one on, that belong into chunks: because its ring has no room for them, as
+// when a longer window reads it since the restart, or because the chunk is complete.
+type older struct {
+	*loader
+	builder  builder
+	from, to uint32
+	end      uint32 // of the series
+	wanted   bool
+}
+
+func (l *loader) older(s *loadedSeries, from, inRing uint32) *older {
+	o := &older{loader: l, from: max(from, l.wholeFrom), end: s.to, builder: builder{slab: l.slab, past: &past{}}}
+	o.to = max(inRing, l.rows-l.rows%uint32(l.chunk))
+	o.wanted = s.slot != none && l.blocks[l.slots[s.slot].block].band.long
+	return o
+}
+
+func (o *older) take(row uint32, n uint64, v float64) {
+	if !o.wanted {
+		return
+	}
+	end := min(uint64(row)+n, uint64(o.to))
+	for row := max(row, o.from); uint64(row) < end; row++ {
+		o.builder.add(o.timeOf(row), v)
+	}
+}
+
+// behind is the past of the series: the chunks that it had, and what was collected behind them.
+func (o *older) behind(chunks *past) *past {
+	to := min(o.to, o.end)
+	if o.wanted && o.end < o.to && o.end >= o.from {
+		o.builder.add(o.timeOf(o.end), hole)
+		to++
+	}
+	o.builder.flush()
+	collected := o.builder.past
+	switch {
+	case len(collected.chunks) == 0:
+		return chunks
+	case chunks == nil:
+		chunks = &past{}
+	case chunks.chunks[len(chunks.chunks)-1].to >= collected.chunks[0].from:
+		return chunks // no store wrote that
+	}
+	chunks.row, chunks.chunks = to, append(chunks.chunks, collected.chunks...)
+	return chunks
+}
+
+// readPast reads the chunks of a series.
+func (l *loader) readPast(row uint32) *past {
+	d := l.d
+	p := &past{row: row, cut: d.bool()}
+	latest := int64(never)
+	var dechunk dechunker
+	for range d.count() {
+		size := d.count()
+		if d.err != nil || size < 3 {
+			d.fail("it has an empty chunk")
+			return nil
+		}
+		c := chunk{from: math.MaxInt64, data: slices.Clone(d.b[:size])}
+		d.b = d.b[size:]
+		err := dechunk.each(c.data, func(t int64, _ float64) bool {
+			if t <= latest {
+				d.fail("the samples of a chunk are in disorder")
+				return false
+			}
+			c.from, c.to, latest = min(c.from, t), t, t
+			return true
+		})
+		if err != nil || c.from == math.MaxInt64 {
+			d.fail("it has a chunk that cannot be read")
+		}
+		if d.err != nil {
+			return nil
+		}
+		p.chunks = append(p.chunks, c)
+	}
+	if len(p.chunks) == 0 {
+		return nil
+	}
+	return p
 }
 
 // readOwn reads the samples of a series with times of its own.

@@ -231,6 +231,7 @@ func TestStoreAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		interval := time.Second
 		s := New(Options{})
+		s.chunk = rapid.SampledFrom([]int{1, 2, 3, defaultChunk}).Draw(t, "chunk")
 		d := driver{store: s, log: new(memoryLog), model: &model{interval: interval.Milliseconds(), series: make(map[string]*history)}}
 		s.RecordTo(d.log)
 		d.open(interval)

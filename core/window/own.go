@@ -37,10 +37,13 @@ func (s *slab) separate(f frame.Frame) {
 		}
 		slot := &s.slots[id]
 		b := s.blocks[slot.block].band
-		own := &ownRun{rows: b.rows, window: b.window}
+		own := &ownRun{rows: max(b.rows, rowsFor(b.window, s.interval)), window: b.window}
 		ring := s.blocks[slot.block].values[slot.off:]
 		row := s.rows - 1 // just begun, its values are not there yet
 		from := max(slot.first, s.oldest, uint32(max(0, int(s.rows)-b.rows)))
+		if slot.past != nil {
+			own.takePast(slot.past, s.time(from))
+		}
 		for r := from; r < row; r++ {
 			if v := ring[int(r)%b.rows]; !isHole(v) {
 				own.times, own.values = append(own.times, s.time(r)), append(own.values, v)
@@ -54,11 +57,24 @@ func (s *slab) separate(f frame.Frame) {
 			own.times, own.values = slices.Insert(own.times, 0, before.t), slices.Insert(own.values, 0, before.v)
 		}
 		s.release(slot.place)
-		slot.place, slot.own = place{}, own
+		slot.place, slot.own, slot.past = place{}, own, nil
 		changed = true
 	}
 	if changed {
 		s.plan()
+	}
+}
+
+// takePast takes the samples of chunks that are older than a time.
+func (o *ownRun) takePast(p *past, until int64) {
+	var d dechunker
+	for _, c := range p.chunks {
+		_ = d.each(c.data, func(t int64, v float64) bool {
+			if t < until && !isHole(v) {
+				o.times, o.values = append(o.times, t), append(o.values, v)
+			}
+			return t < until
+		})
 	}
 }
 
@@ -88,7 +104,7 @@ func (s *slab) writeOwn(f frame.Frame) {
 		own.times, own.values = append(own.times, t), append(own.values, v)
 		own.trim(s.interval)
 		if id := s.columns[col]; slot.newborn { // it was there before a row that did not have it: that is no birth
-			s.births[id] = slices.DeleteFunc(s.births[id], func(b birth) bool { return b.at >= t })
+			s.births[id] = slices.DeleteFunc(s.births[id], func(b birth) bool { return b.proven && b.at >= t })
 		}
 	}
 }

@@ -22,6 +22,9 @@ func (r *reader) pieces(index, id uint32, slot *slot, flags uint8) {
 	} else {
 		first, shared, ended = r.gather(id, slot)
 		marked = c.hi > slot.first && c.slab.holeAt(slot, c.hi-1)
+		if slot.past != nil && slot.past.cut && slot.past.chunks[0].from > r.start {
+			flags |= abi.FlagTruncated
+		}
 		if b := c.slab.blocks[slot.block].band; b.capped && c.lo <= c.slab.rows-min(c.slab.rows, uint32(b.rows)) {
 			flags |= abi.FlagTruncated
 		}
@@ -70,14 +73,18 @@ func (r *reader) gather(id uint32, slot *slot) (first uint32, shared, ended bool
 	from := max(slot.first, s.oldest, s.rows-min(s.rows, uint32(rows)))
 	to := min(slot.end, s.rows)
 
-	shared = true
+	before := int64(never)
+	if slot.past != nil {
+		before, ended = r.gatherPast(slot)
+	}
+	shared = len(r.values) == 0
 	last := uint32(none)
 	for row := max(from, c.lo); row < min(to, c.hi); row++ {
 		v := ring[int(row)%rows]
 		if isHole(v) {
 			continue
 		}
-		if len(r.values) == 0 {
+		if last == none {
 			first = row
 		} else if last+1 != row {
 			shared = false
@@ -85,20 +92,29 @@ func (r *reader) gather(id uint32, slot *slot) (first uint32, shared, ended bool
 		r.values, r.times = append(r.values, v), append(r.times, s.time(row))
 		last = row
 	}
-	ended = c.hi > 0 && c.hi <= s.rows && last != c.hi-1 && c.hi > c.lo
+	if slot.past == nil || c.hi > c.lo {
+		ended = c.hi > 0 && c.hi <= s.rows && last != c.hi-1 && c.hi > c.lo
+	}
 	for row := min(c.lo, to); row > from; row-- {
 		v := ring[int(row-1)%rows]
 		if isHole(v) {
 			continue
 		}
 		m.ever = true
-		if t := s.time(row - 1); t > c.oldest {
-			m.base, m.baseTime, m.hasBase = v, t, true
+		before = s.time(row - 1)
+		if before > c.oldest {
+			m.base, m.baseTime, m.hasBase = v, before, true
 		}
 		break
 	}
-	if b, ok := s.birthAt(id, first); ok && len(r.values) > 0 {
-		m.begin(b, c.oldest, r.values[0])
+	if len(r.values) > 0 {
+		b, ok := s.birthAt(id, first)
+		if slot.past != nil {
+			b, ok = s.birthBetween(id, max(before, never+1), r.times[0], false)
+		}
+		if ok {
+			m.begin(b, c.oldest, r.values[0])
+		}
 	}
 	r.finish()
 	return first, shared, ended
@@ -121,7 +137,7 @@ func (r *reader) gatherOwn(id uint32, slot *slot) bool {
 		if lo > 0 {
 			since = own.times[lo-1]
 		}
-		if b, ok := c.slab.birthBetween(id, since, own.times[lo]); ok {
+		if b, ok := c.slab.birthBetween(id, since, own.times[lo], true); ok {
 			m.begin(b, c.oldest, own.values[lo])
 		}
 	}
@@ -137,7 +153,7 @@ func (m *samples) begin(b birth, oldest int64, first float64) {
 	case m.hasBase:
 	case b.before.t > oldest:
 		m.base, m.baseTime, m.hasBase = b.before.v, b.before.t, true
-	case b.at > oldest && (b.before.t == never || first < b.before.v):
+	case b.proven && b.at > oldest && (b.before.t == never || first < b.before.v):
 		m.born, m.bornAt = true, b.at
 	}
 }

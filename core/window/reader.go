@@ -21,6 +21,7 @@ type reader struct {
 	samples samples
 	times   []int64   // scratch: of a series with holes or times of its own
 	values  []float64 // scratch
+	chunks  dechunker
 }
 
 // cut is what a window sees of the rows of a slab.
@@ -149,7 +150,7 @@ func (r *reader) whole(slot *slot) bool {
 	from := c.lo
 	if c.hasBase {
 		from = c.base
-	} else if slot.newborn {
+	} else if slot.newborn || slot.past != nil {
 		return false
 	}
 	blk := &c.slab.blocks[slot.block]

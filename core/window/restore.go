@@ -92,7 +92,7 @@ func (r *Restoration) Apply(record []byte) error {
 func (r *Restoration) load(d *decoder, seq uint64) (*stream, error) {
 	t := &Target{store: r.store, labels: d.labels(), interval: max(d.int(), 1)}
 	t.answer = answer{ok: d.bool(), ever: d.bool()}
-	t.page, t.health = newSlab(t.interval), newSlab(t.interval)
+	t.page, t.health = newSlab(t.interval, r.store.chunk), newSlab(t.interval, r.store.chunk)
 	reads := make(readers)
 	for range d.count() {
 		reads[d.fixed()] = struct{}{}

@@ -28,15 +28,22 @@ func (v *View) Since() time.Time {
 
 // since is that of the series of a binding.
 func (s *slab) since(b *binding) int64 {
-	since := s.time(s.oldest)
+	since, earliest := int64(never), s.time(s.oldest)
 	for _, id := range b.slots {
-		first := max(s.slots[id].first, s.oldest)
-		if first == s.oldest || first == s.rows {
+		slot := &s.slots[id]
+		first := max(slot.first, s.oldest)
+		if first == s.rows {
 			continue
 		}
-		if _, born := s.birthAt(id, first); !born {
-			since = max(since, s.time(first))
+		t := s.time(first)
+		_, born := s.birthAt(id, first)
+		if p := slot.past; p != nil && p.chunks[0].from < t {
+			t = p.chunks[0].from
+			_, born = s.birthBetween(id, never+1, t, true)
+		}
+		if earliest = min(earliest, t); !born {
+			since = max(since, t)
 		}
 	}
-	return since
+	return max(since, earliest)
 }

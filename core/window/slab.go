@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
+
 	"github.com/tocsinhq/tocsin/sdk/frame"
 )
 
@@ -17,6 +19,7 @@ const (
 // slab is the series of one target that come in common rows. It is guarded by its target.
 type slab struct {
 	interval int64       // milliseconds
+	chunk    int         // rows of a chunk, see past
 	gone     atomic.Bool // its target is closed
 
 	// rows
@@ -37,8 +40,9 @@ type slab struct {
 	marked    map[uint32]sample  // slots whose last row on the page is a hole, with the sample before it
 
 	// memory
-	bands  []*band
-	blocks []block
+	bands   []*band
+	blocks  []block
+	scratch chunkenc.XORChunk // being built
 
 	// what is bound
 	layout  *frame.Layout
@@ -63,6 +67,7 @@ type slot struct {
 	next    uint32 // slot of the same hash
 	hash    uint64
 	own     *ownRun // set for series that bring their own times
+	past    *past   // what is older than the ring, for long windows
 	live    bool
 	newborn bool // has births
 	counts  bool // exposed as a counter
@@ -91,9 +96,9 @@ type sample struct {
 // binding is the series of a slab that a selector matches. It is never changed; a change makes a new one.
 type binding struct{ slots []uint32 }
 
-func newSlab(interval int64) *slab {
+func newSlab(interval int64, chunk int) *slab {
 	return &slab{
-		interval: interval, times: make([]int64, 1), byHash: make(map[uint64]uint32),
+		interval: interval, chunk: chunk, times: make([]int64, 1), byHash: make(map[uint64]uint32),
 		graves: make(map[uint64]sample), ended: make(map[uint32]int64), bound: make(map[*selector]*binding), births: make(map[uint32][]birth), marked: make(map[uint32]sample), last: math.MinInt64,
 	}
 }
@@ -105,7 +110,8 @@ func (s *slab) setInterval(interval int64) {
 	}
 	s.interval = interval
 	for _, b := range s.bands {
-		if rows := rowsFor(b.window, interval); rows != b.rows {
+		rows, long := s.ringFor(b.window)
+		if b.long = long; rows != b.rows {
 			s.resize(b, rows)
 		}
 	}
@@ -138,6 +144,7 @@ func (s *slab) append(f frame.Frame) error {
 		s.sweep()
 		s.growUp()
 	}
+	s.seal()
 	return nil
 }
 
@@ -166,7 +173,7 @@ func (s *slab) holeAt(slot *slot, row uint32) bool {
 // interval says. Growth is bounded; beyond, windows are marked as truncated.
 func (s *slab) makeRoom(now int64) {
 	for _, b := range s.bands {
-		if int(s.rows) < b.rows || b.capped {
+		if int(s.rows) < b.rows || b.capped || b.long {
 			continue
 		}
 		second := s.rows - uint32(b.rows) + 1 // becomes the oldest, and has to serve as the baseline
@@ -190,7 +197,7 @@ func (s *slab) sweep() {
 	var gone []uint32
 	for id := range s.ended {
 		slot := &s.slots[id]
-		if int(s.rows)-int(slot.end) >= s.ringOf(slot) {
+		if int(s.rows)-int(slot.end) >= s.ringOf(slot) && (slot.past == nil || s.ended[id] < s.last-s.windowOf(slot)) {
 			gone = append(gone, id)
 		}
 	}
@@ -204,6 +211,14 @@ func (s *slab) ringOf(slot *slot) int {
 		return slot.own.rows
 	}
 	return s.blocks[slot.block].band.rows
+}
+
+// windowOf is the longest window that reads a series.
+func (s *slab) windowOf(slot *slot) int64 {
+	if slot.own != nil {
+		return slot.own.window
+	}
+	return s.blocks[slot.block].band.window
 }
 
 // drop gives up slots and takes them out of the bindings.
@@ -284,6 +299,9 @@ func (s *slab) lastSample(id uint32) (sample, bool) {
 			return sample{s.ended[id], v}, true
 		}
 	}
+	if slot.past != nil {
+		return slot.past.last()
+	}
 	return sample{}, false
 }
 
@@ -298,6 +316,11 @@ func (s *slab) addTo(sum *Stats) {
 		if own := s.slots[i].own; own != nil {
 			sum.Samples += 2 * cap(own.values)
 		}
+		if p := s.slots[i].past; p != nil {
+			for _, c := range p.chunks {
+				sum.Compressed += cap(c.data)
+			}
+		}
 	}
-	sum.Bytes = sum.Samples * 8
+	sum.Bytes = sum.Samples*8 + sum.Compressed
 }

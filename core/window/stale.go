@@ -20,7 +20,11 @@ func (s *slab) missed(t int64) {
 	if s.rows == 0 || t <= s.last || n > 0 && s.misses[n-1].row == s.rows {
 		return
 	}
-	s.misses = slices.DeleteFunc(s.misses, func(m miss) bool { return m.row <= s.oldest })
+	longest := int64(0)
+	for _, b := range s.bands {
+		longest = max(longest, b.window)
+	}
+	s.misses = slices.DeleteFunc(s.misses, func(m miss) bool { return m.row <= s.oldest && m.t < s.last-longest })
 	s.misses = append(s.misses, miss{row: s.rows, t: t})
 }
 
@@ -62,6 +66,9 @@ func (r *reader) gatherMarked(slot *slot) {
 			misses = misses[1:]
 		}
 	}
+	if slot.past != nil {
+		misses = r.gatherMarkedPast(slot, misses)
+	}
 	for row := max(slot.first, s.oldest, s.rows-min(s.rows, uint32(rows)), c.lo); row < min(slot.end, c.hi); row++ {
 		missesUntil(row)
 		if v := ring[int(row)%rows]; isHole(v) {
@@ -71,7 +78,7 @@ func (r *reader) gatherMarked(slot *slot) {
 		}
 	}
 	missesUntil(min(slot.end, c.hi))
-	if slot.end < c.hi {
+	if slot.end < c.hi && c.hi > c.lo { // else it is older than the rows, and has a marker in a chunk
 		r.mark(s.time(max(slot.end, c.lo)))
 	}
 }
@@ -81,4 +88,30 @@ func (r *reader) mark(t int64) {
 	if n := len(r.values); n > 0 && !isHole(r.values[n-1]) {
 		r.times, r.values = append(r.times, t), append(r.values, hole)
 	}
+}
+
+// gatherMarkedPast collects what is older than the ring, and returns the misses behind it.
+func (r *reader) gatherMarkedPast(slot *slot, misses []miss) []miss {
+	p := slot.past
+	_, until := r.cut.slab.ringFrom(slot)
+	for i := p.at(r.start); i < len(p.chunks) && p.chunks[i].from <= r.end; i++ {
+		_ = r.chunks.each(p.chunks[i].data, func(t int64, v float64) bool {
+			if t >= until || t > r.end {
+				return false
+			}
+			for len(misses) > 0 && misses[0].t < t {
+				r.mark(misses[0].t)
+				misses = misses[1:]
+			}
+			switch {
+			case t <= r.start:
+			case isHole(v):
+				r.mark(t)
+			default:
+				r.times, r.values = append(r.times, t), append(r.values, v)
+			}
+			return true
+		})
+	}
+	return misses
 }

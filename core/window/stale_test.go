@@ -70,6 +70,7 @@ func TestStaleMarkersAgainstModel(t *testing.T) {
 	codes := []string{"200", "404", "500"}
 	rapid.Check(t, func(rt *rapid.T) {
 		s := New(Options{})
+		s.chunk = rapid.SampledFrom([]int{1, 2, defaultChunk}).Draw(rt, "chunk")
 		longest := rapid.Int64Range(1, 20).Draw(rt, "longest") * second
 		q := query(t, "requests_total", time.Duration(longest)*time.Millisecond, abi.Raw)
 		q.Stale = true

@@ -95,6 +95,7 @@ const (
 	seriesBirths = 4
 	seriesMarked = 8
 	seriesCut    = 16 // own samples were let go that a window could see
+	seriesPast   = 32 // has chunks
 )
 
 func flag(set bool, bit byte) byte {
@@ -112,7 +113,7 @@ func (s *slab) writeSeries(e *encoder, live []uint32) {
 		before, marked := s.marked[id]
 		births := s.births[id]
 		e.byte(flag(slot.own != nil, seriesOwn) | flag(slot.own != nil && slot.own.truncated, seriesCut) |
-			flag(slot.end != present, seriesEnded) | flag(len(births) > 0, seriesBirths) | flag(marked, seriesMarked))
+			flag(slot.end != present, seriesEnded) | flag(len(births) > 0, seriesBirths) | flag(marked, seriesMarked) | flag(slot.past != nil, seriesPast))
 		e.series(s.series[id])
 		e.uint(uint64(slot.first))
 		e.uint(uint64(slot.run))
@@ -125,6 +126,7 @@ func (s *slab) writeSeries(e *encoder, live []uint32) {
 			for _, b := range births {
 				e.uint(uint64(b.row))
 				e.int(b.at)
+				e.bool(b.proven)
 				e.sample(b.before)
 			}
 		}
@@ -180,6 +182,9 @@ func (s *slab) writeValues(e *encoder, slot *slot) {
 		blk := &s.blocks[slot.block]
 		from, to := s.kept(slot, blk.band.rows)
 		e.uint(uint64(from))
+		if slot.past != nil {
+			e.uint(uint64(slot.past.row))
+		}
 		ring := blk.values[slot.off : int(slot.off)+blk.band.rows]
 		for row := from; row < to; row++ {
 			add(ring[int(row)%blk.band.rows])
@@ -187,6 +192,14 @@ func (s *slab) writeValues(e *encoder, slot *slot) {
 	}
 	if same > 0 {
 		e.b = appendSame(e.b, same)
+	}
+	if p := slot.past; p != nil {
+		e.bool(p.cut)
+		e.uint(uint64(len(p.chunks)))
+		for _, c := range p.chunks {
+			e.uint(uint64(len(c.data)))
+			e.b = append(e.b, c.data...)
+		}
 	}
 }
 

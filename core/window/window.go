@@ -21,6 +21,12 @@
 // appears together with more series than the page had before (an exporter that reached its database again).
 //
 // Reductions with too few samples (none, or one without a baseline where a difference is asked for) yield no value.
+//
+// # Memory
+//
+// Samples lie in rings, of 8 bytes each. A window of more than 480 rows has its newest rows there and the others
+// compressed; only series that bring their own times are never compressed. What a [Log] was told of is there again after
+// a restart, see [Store.Restore].
 package window
 
 import (
@@ -45,6 +51,7 @@ type Store struct {
 	demand     atomic.Pointer[demand] // what is read; replaced under mu, never changed
 	generation atomic.Uint64          // of dictionaries, over all views: no two dictionaries share one
 	log        Log                    // nil: nothing is recorded
+	chunk      int                    // rows of a chunk of long windows
 
 	mu struct {
 		sync.Mutex
@@ -57,7 +64,7 @@ type Store struct {
 
 // New returns an empty store.
 func New(o Options) *Store {
-	s := &Store{logger: o.Logger}
+	s := &Store{logger: o.Logger, chunk: defaultChunk}
 	s.demand.Store(&demand{})
 	s.mu.selectors = make(map[string]*selector)
 	return s
@@ -79,7 +86,7 @@ func (s *Store) Open(target frame.Labels, interval time.Duration) *Target {
 		}
 	}
 	if t.page == nil {
-		t.page, t.health = newSlab(t.interval), newSlab(t.interval)
+		t.page, t.health = newSlab(t.interval, s.chunk), newSlab(t.interval, s.chunk)
 		s.mu.latest++
 		t.scribe.id = s.mu.latest
 	}
@@ -126,10 +133,11 @@ func (s *Store) matched(sel *selector, t *Target) {
 
 // Stats are sizes and losses of a store.
 type Stats struct {
-	Targets int
-	Series  int // that are kept
-	Samples int // that the rings have room for
-	Bytes   int // of the rings
+	Targets    int
+	Series     int // that are kept
+	Samples    int // that the rings have room for
+	Bytes      int // of the rings, and of what is compressed
+	Compressed int // bytes of chunks
 
 	OutOfOrder uint64 // samples dropped for a time at or before the last one of their series, or far in the future
 	Duplicates uint64 // series dropped because their page had the same one twice
