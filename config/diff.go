@@ -46,6 +46,7 @@ func (c Change) String() string {
 // the same by type and name; routes by the matchers on the way to them, inhibitions by all they say.
 func Diff(before, after *Config) (all []Change) {
 	all = append(all, diff("engine", []Engine{before.Engine}, []Engine{after.Engine}, func(Engine) string { return "" })...)
+	all = append(all, diff("web", []Web{before.Web}, []Web{after.Web}, func(Web) string { return "" })...)
 	all = append(all, diff("module", before.Modules, after.Modules, func(m Module) string { return m.Name })...)
 	all = append(all, diff("plugin", before.Plugins, after.Plugins, func(p Plugin) string { return p.What + "." + p.Name })...)
 	all = append(all, diff("source", before.Sources, after.Sources, func(s Source) string { return s.Kind + "." + s.Name })...)
@@ -211,8 +212,12 @@ func argument(field string) string {
 		return "input"
 	case "PromQL":
 		return "promql"
-	case "SHA256":
-		return "sha256"
+	case "SHA256", "TLS":
+		return strings.ToLower(field)
+	case "Users":
+		return "user"
+	case "Tokens":
+		return "token"
 	case "PluginDirs":
 		return "plugin_dir"
 	case "ModuleDirs":

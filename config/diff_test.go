@@ -3,8 +3,10 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -87,6 +89,40 @@ func TestDiff(t *testing.T) {
 				t.Errorf("changes (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Whatever a configuration has, Diff compares it.
+func TestDiffIsComplete(t *testing.T) {
+	whole := reflect.TypeFor[Config]()
+	for i := range whole.NumField() {
+		name := whole.Field(i).Name
+		if name == "Hash" || name == "Secrets" {
+			continue
+		}
+		before, after := Config{Route: &Route{}}, Config{Route: &Route{}}
+		field := reflect.ValueOf(&after).Elem().Field(i)
+		switch field.Kind() {
+		case reflect.Slice:
+			one := reflect.New(field.Type().Elem()).Elem()
+			if s, ok := one.Addr().Interface().(*Schedule); ok {
+				s.Location = time.UTC
+			}
+			field.Set(reflect.Append(field, one))
+		case reflect.Pointer:
+			after.Route.Continue = true
+		case reflect.Struct:
+			for k := range field.NumField() {
+				if part := field.Field(k); part.Kind() == reflect.Slice {
+					part.Set(reflect.MakeSlice(part.Type(), 1, 1))
+				}
+			}
+		default:
+			t.Fatalf("%s is a %s", name, field.Kind())
+		}
+		if len(Diff(&before, &after)) == 0 {
+			t.Errorf("a change of %s is none to Diff", name)
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -275,4 +277,37 @@ func TestOutletEndsWithTheNotifierThatItBeganWith(t *testing.T) {
 			t.Errorf("calls went to %q", got)
 		}
 	})
+}
+
+func TestVersionOfAModule(t *testing.T) {
+	dir := t.TempDir()
+	write := func(code string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "own.wasm"), []byte(code), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	version := func(name string, blocks ...config.Module) string {
+		t.Helper()
+		v, err := modules{dirs: []string{dir}, blocks: blocks}.version(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	write("one")
+	first := version("own")
+	if version("own") != first || version("own", config.Module{Name: "other", Fuel: 1}) != first {
+		t.Error("the same module has two versions")
+	}
+	if version("own", config.Module{Name: "own", Fuel: 1}) == first {
+		t.Error("a module with other limits has the same version")
+	}
+	write("two")
+	if version("own") == first {
+		t.Error("a module whose file changed has the same version")
+	}
+	if version("threshold") != version("threshold", config.Module{Name: "own", Fuel: 1}) || version("threshold") == version("own") {
+		t.Error("what is built in has the version of another, or two")
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -102,6 +103,15 @@ func TestReload(t *testing.T) {
 	if got := p.actions(); got != "trigger" {
 		t.Errorf("after all reloads PagerDuty has accepted %q, want the one trigger", got)
 	}
+	rewrite(t, dir, "engine {", "plugin \"notifier\" \"pagerduty\" { env = [\"HTTPS_PROXY\"] }\nengine {")
+	if code, body := engine.reload(t); code != http.StatusOK {
+		t.Errorf("reload with another environment for a plugin: %d %s", code, body)
+	}
+	eventually(t, "plugins run in new processes, and the old ones are gone", func() bool {
+		now := engine.plugins("")
+		return len(now) == len(processes) && !slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(processes, pid) })
+	})
+
 	g.fail(0)
 	eventually(t, "PagerDuty gets a resolve", func() bool { return p.actions() == "trigger resolve" })
 	engine.stop(t)
