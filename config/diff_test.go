@@ -105,15 +105,15 @@ func TestDiffIsComplete(t *testing.T) {
 		switch field.Kind() {
 		case reflect.Slice:
 			one := reflect.New(field.Type().Elem()).Elem()
-			if s, ok := one.Addr().Interface().(*Schedule); ok {
+			if s, ok := reflect.TypeAssert[*Schedule](one.Addr()); ok {
 				s.Location = time.UTC
 			}
 			field.Set(reflect.Append(field, one))
 		case reflect.Pointer:
 			after.Route.Continue = true
 		case reflect.Struct:
-			for k := range field.NumField() {
-				if part := field.Field(k); part.Kind() == reflect.Slice {
+			for _, part := range field.Fields() {
+				if part.Kind() == reflect.Slice {
 					part.Set(reflect.MakeSlice(part.Type(), 1, 1))
 				}
 			}

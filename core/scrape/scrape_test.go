@@ -281,3 +281,26 @@ func TestStopWaits(t *testing.T) {
 		}
 	})
 }
+
+// An evaluation that is told of a round reads up to its time, so no row of the round may be later: not one of a source that
+// says itself when it took its samples either.
+func TestRoundIsOverWithTheNewestRow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		ahead := collector(func(context.Context, source.Target) (source.Collection, error) {
+			c := onePageOf(1)
+			c.Frame.Time = time.Now().Add(3 * time.Second).UnixMilli()
+			return c, nil
+		})
+		b.start(t, Source{Name: "ahead", Targets: []string{"a"}, Interval: 10 * time.Second, Collector: ahead})
+		pass(35 * time.Second)
+		b.halt(t)
+		var rows []string
+		for _, row := range b.rowsOf("a") {
+			rows = append(rows, "ahead "+strings.Fields(row)[0])
+		}
+		if len(rows) < 3 || !slices.Equal(b.rounds, rows) {
+			t.Errorf("rounds %q of rows %q", b.rounds, rows)
+		}
+	})
+}

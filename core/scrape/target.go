@@ -71,7 +71,7 @@ func (t *target) run(stop context.Context) {
 	}
 }
 
-// turn is one slot: a collection, and a row whatever comes of it. It returns the time of the row.
+// turn is one slot: a collection, and a row whatever comes of it. It returns the time of the newest row.
 func (t *target) turn(stop context.Context, slot int64) time.Time {
 	asked := time.Now()
 	at := t.rowTime(slot, asked)
@@ -102,7 +102,7 @@ func (t *target) turn(stop context.Context, slot int64) time.Time {
 		return at // half a collection says nothing about the target
 	}
 	if r.err == nil {
-		r.err = t.keep(at, r)
+		at, r.err = t.keep(at, r)
 	}
 	if r.err != nil {
 		t.fail(at, r.took, r.err)
@@ -145,20 +145,21 @@ func (t *target) rowTime(slot int64, asked time.Time) time.Time {
 	return time.UnixMilli(ms)
 }
 
-// keep puts a good collection into the windows. An error means that it was none.
-func (t *target) keep(at time.Time, r result) error {
+// keep puts a good collection into the windows. It returns the time of its newest row: a source may say that its own is
+// later than at. An error means that it was none.
+func (t *target) keep(at time.Time, r result) (newest time.Time, err error) {
 	page := r.collection.Frame
 	if page.Layout == nil && len(page.Values) == 0 {
 		page.Layout = emptyLayout
 	}
 	if err := page.Check(); err != nil {
-		return fmt.Errorf("the source returned a broken frame: %w", err)
+		return at, fmt.Errorf("the source returned a broken frame: %w", err)
 	}
 	switch own := time.UnixMilli(page.Time); {
 	case page.Time == 0:
 		page.Time = at.UnixMilli()
 	case own.Sub(at) > maxAhead:
-		return fmt.Errorf("the source returned a frame of the future: %s", own.UTC().Format(time.RFC3339))
+		return at, fmt.Errorf("the source returned a frame of the future: %s", own.UTC().Format(time.RFC3339))
 	}
 	left := t.columns.left
 	row, added := t.columns.row(page)
@@ -170,7 +171,7 @@ func (t *target) keep(at time.Time, r result) error {
 		note = "the source left out what was over its limits"
 	}
 	if note != "" && t.source.Limits.Fail {
-		return fmt.Errorf("%s (limit_action = \"fail\")", note)
+		return at, fmt.Errorf("%s (limit_action = \"fail\")", note)
 	}
 	health := t.health.good(at.UnixMilli(), r.took, len(page.Values), len(row.Values), added)
 	if err := t.windows.Append(row, health); err != nil {
@@ -179,7 +180,10 @@ func (t *target) keep(at time.Time, r result) error {
 		t.logger.Debug().Err(err).Msg("row dropped")
 	}
 	t.end(at, r.took, len(page.Values), nil, note)
-	return nil
+	if own := time.UnixMilli(page.Time); own.After(at) {
+		return own, nil
+	}
+	return at, nil
 }
 
 // maxAhead is how far in the future a source's own time may lie. A row of the year 9999 would otherwise make all that

@@ -148,7 +148,7 @@ func (p *past) last() (sample, bool) {
 	for _, c := range slices.Backward(p.chunks) {
 		last, ok := sample{}, false
 		var d dechunker
-		d.each(c.data, func(t int64, v float64) bool {
+		_ = d.each(c.data, func(t int64, v float64) bool {
 			if !isHole(v) {
 				last, ok = sample{t, v}, true
 			}

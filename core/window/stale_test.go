@@ -146,3 +146,20 @@ func TestWindowThatEndsEarlier(t *testing.T) {
 		t.Errorf("window (%d, %d], %d targets answered", in.Start, in.End, in.TargetsAnswered)
 	}
 }
+
+// A row that came after the end of a window is no evidence for it: neither that the target answered in time nor, as long as
+// one in the window is young enough, that it did not.
+func TestLaterRowMakesNothingFresh(t *testing.T) {
+	s := New(Options{})
+	p := open(t, s, "gw", time.Second)
+	v := s.Bind([]Query{query(t, "requests_total", 5*time.Second, abi.Raw)})
+	p.up(1*second, "200", 1)
+	p.up(10*second, "200", 2)
+	for at, want := range map[int64]int{1 * second: 1, 3 * second: 1, 3*second + 1: 0, 9 * second: 0, 10 * second: 1} {
+		var w abi.Window
+		v.Read(time.UnixMilli(at), &w)
+		if got := int(w.Inputs[0].TargetsAnswered); got != want {
+			t.Errorf("at %d ms %d targets answered, want %d", at, got, want)
+		}
+	}
+}

@@ -182,8 +182,18 @@ func (in *input) expects(t *Target, page, health *binding) bool {
 	}
 }
 
-// fresh tells whether the newest row is at most two intervals old.
-func (s *slab) fresh(at int64) bool { return s.rows > 0 && at-s.last <= 2*s.interval }
+// fresh tells whether the newest row of a window that ends at a time is at most two intervals old. Rows that came since,
+// of a source that is ahead of the others, are not in it.
+func (s *slab) fresh(at int64) bool {
+	last := s.last
+	for row := s.rows; last > at; row-- {
+		if row <= s.oldest {
+			return false
+		}
+		last = s.time(row - 1)
+	}
+	return s.rows > 0 && at-last <= 2*s.interval
+}
 
 // segment finds or makes the dictionary indexes of a binding, and tells whether they are those of the last read. The
 // target is locked.

@@ -99,9 +99,6 @@ func (c *Client) Collect(ctx context.Context, instance string, known *Known, tar
 		}
 	}
 	collection := r.collection
-	if collection.Frame.Time == 0 {
-		collection.Frame.Time = asked.UnixMilli()
-	}
 	collection.Frame.Layout = known.put(target.ID, knownLayout{layout: r.layout, epoch: r.epoch, from: c, used: asked})
 	return collection, nil
 }

@@ -29,7 +29,7 @@ source "http" "world" {
 }
 rule "Incident" {
   module = "threshold"
-  input "series" { select = "chaos_incident" }
+  input "series" { select = "chaos_incident{job='world'}" }
   params { value = 0.5 }
   labels      = { severity = "critical" }
   annotations = { summary = "incident {{ $labels.id }}" }
