@@ -95,6 +95,9 @@ func (t *Target) record(kind byte, at int64, page, health *frame.Frame) {
 	sc.page.row(e, t.page, page)
 	sc.health.row(e, t.health, health)
 	log.Append(e.b)
+	if len(e.symbols) > 100 { // many new series: much longer than other records, and rare
+		*e = encoder{}
+	}
 }
 
 func (t *Target) writeHead(e *encoder, kind byte) {

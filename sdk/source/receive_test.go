@@ -113,9 +113,10 @@ func (s *stream) Send(m *pluginpb.CollectResponse) error {
 	return nil
 }
 
-// What is sent arrives, in messages below 1 MiB.
+// What is sent arrives, in messages below 1 MiB, and below 32 KiB for values.
 func TestSendAndReceive(t *testing.T) {
-	for _, n := range []int{0, 1, 3, partValues, partValues + 1, 3 * partValues} {
+	const part = rowBytes / 8
+	for _, n := range []int{0, 1, 3, part / 2, part, part + 1, 13 * part} {
 		for _, times := range []bool{false, true} {
 			f := frame.Frame{Layout: &frame.Layout{}, Values: make([]float64, n)}
 			for i := range n {
@@ -143,7 +144,11 @@ func TestSendAndReceive(t *testing.T) {
 			s.sent = append(s.sent, endMessage(&pluginpb.End{Epoch: 9, Series: uint64(n)}))
 			r := newReceiver(knownLayout{}, Limits{})
 			for _, m := range s.sent {
-				if size := proto.Size(m); size > 1<<20 {
+				limit := 1 << 20
+				if m.GetRow() != nil {
+					limit = 32 << 10
+				}
+				if size := proto.Size(m); size > limit {
 					t.Errorf("a message of %d bytes", size)
 				}
 				if err := r.take(m); err != nil {

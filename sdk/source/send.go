@@ -13,10 +13,10 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/pluginpb"
 )
 
-// Bounds of a message: together below 1 MiB, unless a single series is larger.
+// Bounds of a message.
 const (
-	partBytes  = 768 << 10 // of strings and label indexes
-	partValues = 48 << 10  // of a row: 8 bytes each, 16 with times
+	partBytes = 768 << 10    // of strings and label indexes; with what is around them below 1 MiB, unless a single series is larger
+	rowBytes  = 32<<10 - 128 // of values and times: whole messages then fit the 32 KiB buffers of gRPC; the next are of 1 MiB
 )
 
 // sentLayouts gives each layout of a target a number, its epoch. The engine says which one it knows. The zero value
@@ -113,8 +113,12 @@ func layoutPart(epoch uint64, first int, series []frame.Series) (*pluginpb.Layou
 
 // sendRow sends the values in parts.
 func sendRow(stream collectStream, f *frame.Frame) error {
-	for first := 0; first < len(f.Values); first += partValues {
-		end := min(first+partValues, len(f.Values))
+	most := rowBytes / 8
+	if f.Times != nil {
+		most /= 2
+	}
+	for first := 0; first < len(f.Values); first += most {
+		end := min(first+most, len(f.Values))
 		part := &pluginpb.RowPart{First: uint64(first), Values: make([]byte, 0, 8*(end-first))}
 		for _, v := range f.Values[first:end] {
 			part.Values = binary.LittleEndian.AppendUint64(part.Values, math.Float64bits(v))

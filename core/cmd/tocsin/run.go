@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -46,6 +47,7 @@ func runEngine(ctx context.Context, cmd *cli.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, record.close()) }()
+	collectGarbageEarly()
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // also while it starts: the reload comes after that
 	defer signal.Stop(hangup)
@@ -79,5 +81,13 @@ func reloadAtSignals(ctx context.Context, e *engine.Engine, hangup <-chan os.Sig
 		case <-hangup:
 			_ = e.Reload(ctx)
 		}
+	}
+}
+
+// collectGarbageEarly keeps the heap small: nearly all of it is windows and layouts, which stay, and little comes and
+// goes. GOGC in the environment wins.
+func collectGarbageEarly() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(40)
 	}
 }
