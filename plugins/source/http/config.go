@@ -39,6 +39,8 @@ type settings struct {
 	ScrapeProtocols        []string `config:"scrape_protocols" default:"[\"OpenMetricsText1.0.0\",\"OpenMetricsText0.0.1\",\"PrometheusText1.0.0\",\"PrometheusText0.0.4\"]" enum:"PrometheusProto,OpenMetricsText1.0.0,OpenMetricsText0.0.1,PrometheusText1.0.0,PrometheusText0.0.4" doc:"Formats to ask for, the preferred one first."`
 	FallbackScrapeProtocol string   `config:"fallback_scrape_protocol" enum:"PrometheusProto,OpenMetricsText1.0.0,OpenMetricsText0.0.1,PrometheusText1.0.0,PrometheusText0.0.4" doc:"Format of answers whose Content-Type is missing or unknown; without it they are a failed scrape."`
 	BodySizeLimit          string   `config:"body_size_limit" default:"64MiB" pattern:"^[0-9]+ *([KMG]i?B|B)?$" doc:"Uncompressed bytes to read of a page; of a longer one what fits is kept."`
+	ScrapeNativeHistograms bool     `config:"scrape_native_histograms" doc:"Keep native histograms too, each as a column for its count, its sum and each bucket. Only PrometheusProto has them; it is asked for first if scrape_protocols does not name it."`
+	BucketLimit            int      `config:"native_histogram_bucket_limit" default:"160" min:"1" doc:"Buckets to keep of a native histogram; one that has more is kept with wider ones."`
 	HonorTimestamps        bool     `config:"honor_timestamps" default:"true" doc:"Use the timestamps that the page gives; otherwise the time of the scrape."`
 }
 
@@ -79,6 +81,9 @@ func decode(config []byte) (settings, error) {
 	var s settings
 	if err := schema.Decode(config, &s); err != nil {
 		return settings{}, err
+	}
+	if s.ScrapeNativeHistograms && !slices.Contains(s.ScrapeProtocols, "PrometheusProto") {
+		s.ScrapeProtocols = append([]string{"PrometheusProto"}, s.ScrapeProtocols...)
 	}
 	if diags := s.check(); len(diags) > 0 {
 		return settings{}, diags

@@ -40,6 +40,7 @@ type draft struct {
 	pairs  []frame.Label // of the series being resolved
 	honor  bool          // timestamps count
 	odd    bool          // the page must not be predicted from
+	short  bool          // native histograms were left out
 }
 
 // skeletons is the memory of pages that changed, for other pages that do.

@@ -3,8 +3,8 @@
 //
 // The way of a page: config.go and client.go (what to ask, with which credentials), fetch.go (one request, bounded in
 // time and size), format.go (what came), page.go (what is known of this target), predict.go (compare with the page
-// before, read only values), resync.go (where it differs), learn.go and protobuf.go (Prometheus' own parsers: the
-// last word), row.go (values in columns).
+// before, read only values), resync.go (where it differs), learn.go, protobuf.go and native.go (Prometheus' own parsers:
+// the last word), row.go (values in columns).
 package httpsource
 
 import (
@@ -96,7 +96,7 @@ func (s *scraper) Collect(ctx context.Context, target source.Target) (source.Col
 	if err != nil {
 		return source.Collection{}, fmt.Errorf("scrape %s: %w", e, err)
 	}
-	p := s.page(target, settings.HonorTimestamps, now)
+	p := s.page(target, &settings, now)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r, err := p.read(b, target.Limits.Series)
@@ -105,7 +105,7 @@ func (s *scraper) Collect(ctx context.Context, target source.Target) (source.Col
 	}
 	return source.Collection{
 		Frame:     p.frame(r, now),
-		Truncated: b.truncated || p.dropped,
+		Truncated: b.truncated || p.dropped || p.short,
 		Bytes:     int64(len(b.bytes)),
 	}, nil
 }
@@ -126,7 +126,7 @@ func (p *page) frame(r row, now time.Time) frame.Frame {
 }
 
 // page returns what is known of a target's page.
-func (s *scraper) page(target source.Target, honor bool, now time.Time) *page {
+func (s *scraper) page(target source.Target, settings *settings, now time.Time) *page {
 	id := target.ID
 	if id == "" {
 		id = target.Address
@@ -143,7 +143,10 @@ func (s *scraper) page(target source.Target, honor bool, now time.Time) *page {
 	}
 	p := s.pages[id]
 	if p == nil {
-		p = &page{honor: honor}
+		p = &page{honor: settings.HonorTimestamps}
+		if settings.ScrapeNativeHistograms {
+			p.native = settings.BucketLimit
+		}
 		s.pages[id] = p
 	}
 	p.used = now

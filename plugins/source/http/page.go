@@ -21,11 +21,13 @@ type page struct {
 	hashes []uint64 // of the label sets of layout, see hashOf
 	limit  int      // of series, for which lines were dropped
 	honor  bool     // timestamps count
+	native int      // buckets to keep of a native histogram, 0: none
 
 	skeleton      // of the last good page
 	odd      bool // the skeleton must not be predicted from
 	dense    bool // line i has column i
 	dropped  bool // there are lines without a column
+	short    bool // native histograms were left out
 
 	rows [2]row // used in turn: the one handed out last stays as it is while the next page is read
 	turn int
@@ -128,7 +130,7 @@ func (p *page) settle(d *draft) row {
 	}
 	skeletons.Put(&skeleton{fixed: p.fixed, ends: p.ends, lines: p.lines})
 	p.skeleton = d.skeleton
-	p.odd, p.dropped = d.odd, dropped
+	p.odd, p.dropped, p.short = d.odd, dropped, d.short
 	p.dense = !dropped && len(kept) == len(d.lines)
 	*p.spare() = d.row
 	return p.place(p.spare())

@@ -100,11 +100,11 @@ func TestForgetsTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scraper{pages: map[string]*page{}}
 		for i := range 100 {
-			s.page(source.Target{ID: fmt.Sprint(i)}, true, time.Now())
+			s.page(source.Target{ID: fmt.Sprint(i)}, &settings{}, time.Now())
 		}
 		for range 10 {
 			time.Sleep(forgetAfter / 5)
-			s.page(source.Target{ID: "stays"}, true, time.Now())
+			s.page(source.Target{ID: "stays"}, &settings{}, time.Now())
 		}
 		if len(s.pages) != 1 {
 			t.Errorf("%d pages", len(s.pages))

@@ -15,8 +15,8 @@ import (
 
 // readProtobuf reads a page of delimited MetricFamily messages.
 //
-// Native histograms have no columns yet: of a histogram its classic buckets are taken; where it has none, as
-// Prometheus does, the +Inf bucket, _count and _sum.
+// Of a histogram its classic buckets are taken; where it has none, as Prometheus does, the +Inf bucket, _count and
+// _sum. Native histograms follow at the end of the row if they are wanted, see learnNative.
 func (p *page) readProtobuf(b body) (row, error) {
 	end, err := families(b.bytes)
 	if err != nil {
@@ -45,7 +45,7 @@ func (d *draft) learnProtobuf(in []byte) (err error) {
 		}
 	}()
 	old := d.old
-	predictable := old.format == protobuf && !old.dropped
+	predictable := d.predictable()
 	parser := textparse.NewProtobufParser(in, true, false, false, false, labels.NewSymbolTable())
 	var set labels.Labels
 	previous := int32(-1)
@@ -53,7 +53,7 @@ func (d *draft) learnProtobuf(in []byte) (err error) {
 		entry, err := parser.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil
+			return d.learnNative(in)
 		case err != nil:
 			return clip(err)
 		case entry == textparse.EntryType:
@@ -83,6 +83,9 @@ func (d *draft) learnProtobuf(in []byte) (err error) {
 		d.add(l, value, d.own(stamp))
 	}
 }
+
+// predictable tells whether the lines of the page before have their columns as refs.
+func (d *draft) predictable() bool { return d.old.format == protobuf && !d.old.dropped }
 
 // families tells where the last complete message ends. It refuses what would exhaust the stack of the parser, which
 // calls itself for each message without metrics.
