@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/prometheus/model/relabel"
 
 	"github.com/tocsinhq/tocsin/sdk/frame"
 )
@@ -53,6 +54,22 @@ func TestAttach(t *testing.T) {
 
 func named(name string, labels ...frame.Label) frame.Series {
 	return frame.Series{Labels: frame.NewLabels(append(labels, frame.Label{Name: "__name__", Value: name})...)}
+}
+
+// TestRelabelKeepsParts: columns of a native histogram are told apart by a label that no rule can take away.
+func TestRelabelKeepsParts(t *testing.T) {
+	rule := relabel.DefaultRelabelConfig
+	rule.Action, rule.Regex = relabel.LabelKeep, relabel.MustNewRegexp("__name__|job")
+	part := frame.Label{Name: frame.PartLabel, Value: "3/0 count"}
+	other := frame.Label{Name: frame.PartLabel, Value: "3/0 sum"}
+	c := columns{target: frame.FromMap(map[string]string{"job": "gw"}), relabel: newRelabeller([]*relabel.Config{&rule})}
+	page := &frame.Layout{Series: []frame.Series{named("a", part, frame.Label{Name: "code", Value: "1"}), named("a", other)}}
+	got, _ := c.row(frame.Frame{Layout: page, Time: 1, Values: []float64{1, 2}})
+	for i, want := range []string{`a{__histogram__="3/0 count",job="gw"}`, `a{__histogram__="3/0 sum",job="gw"}`} {
+		if s := got.Layout.Series[i].Labels.String(); s != want {
+			t.Errorf("column %d is %s, want %s", i, s, want)
+		}
+	}
 }
 
 func TestColumns(t *testing.T) {

@@ -19,10 +19,16 @@ func newRelabeller(rules []*relabel.Config) *relabeller {
 	return &relabeller{rules: rules, builder: labels.NewBuilder(labels.EmptyLabels())}
 }
 
-// apply returns the label set after all rules, or false where one of them drops it.
+// apply returns the label set after all rules, or false where one of them drops it. What a column is of its native
+// histogram is no label to the rules: it would be lost by a labelkeep.
 func (r *relabeller) apply(ls frame.Labels) (frame.Labels, bool) {
 	r.pairs.Reset()
+	var after []frame.Label
 	for _, l := range ls {
+		if l.Name == frame.PartLabel {
+			after = append(after, l)
+			continue
+		}
 		r.pairs.Add(l.Name, l.Value)
 	}
 	r.pairs.Sort() // by Prometheus' order, whatever it is
@@ -30,7 +36,6 @@ func (r *relabeller) apply(ls frame.Labels) (frame.Labels, bool) {
 	if !relabel.ProcessBuilder(r.builder, r.rules...) {
 		return nil, false
 	}
-	var after []frame.Label
 	r.builder.Range(func(l labels.Label) { after = append(after, frame.Label{Name: l.Name, Value: l.Value}) })
 	return frame.NewLabels(after...), true
 }

@@ -99,7 +99,8 @@ func (b *binder) redemand() {
 // relayout finds the slot of every column. Series that are not on the new page end, new ones are born.
 func (b *binder) relayout(layout *frame.Layout, size int) {
 	old, oldColumns := b.layout, b.columns
-	bornAt := b.birth(size)
+	proof := b.birth(size)
+	grids := grids{before: old}
 	columns := make([]uint32, len(layout.Series))
 	seen := make([]bool, len(b.slots), len(b.slots)+len(layout.Series))
 	twice := false
@@ -114,7 +115,11 @@ func (b *binder) relayout(layout *frame.Layout, size int) {
 				continue // nobody reads it
 			}
 		}
+		bornAt := proof
 		if id == none {
+			if grids.changed(series.Labels) {
+				bornAt = never
+			}
 			hash := series.Labels.Hash()
 			if id = b.lookup(hash, series.Labels); id == none {
 				id = b.create(series, hash, bornAt)

@@ -202,14 +202,15 @@ func (r *reader) add(index uint32, span abi.Span, ref uint32, flags uint8) {
 	o.TimeRef, o.Flags = append(o.TimeRef, ref), append(o.Flags, flags)
 }
 
-// counts tells whether a series was exposed as a counter, or is the counting part of a histogram or summary.
+// counts tells whether a series was exposed as a counter, or is the counting part of a histogram or summary. All parts of
+// a native histogram count.
 func counts(s frame.Series) bool {
 	switch s.Kind {
 	case frame.Counter:
 		return true
 	case frame.Histogram:
 		name := s.Labels.Get(frame.MetricName)
-		return strings.HasSuffix(name, "_bucket") || strings.HasSuffix(name, "_count") || strings.HasSuffix(name, "_sum")
+		return strings.HasSuffix(name, "_bucket") || strings.HasSuffix(name, "_count") || strings.HasSuffix(name, "_sum") || s.Labels.Get(frame.PartLabel) != ""
 	case frame.Summary:
 		name := s.Labels.Get(frame.MetricName)
 		return strings.HasSuffix(name, "_count") || strings.HasSuffix(name, "_sum")
