@@ -3,6 +3,8 @@ package query
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,11 +16,13 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/annotations"
+	"github.com/prometheus/prometheus/util/convertnhcb"
 )
 
 // acceptanceFile is one of Prometheus' test files, whose language its promql/promqltest/README.md describes.
@@ -146,7 +150,7 @@ func (e *evaluationCase) read(t *testing.T, body []string) {
 			continue
 		}
 		if v, err := strconv.ParseFloat(line, 64); err == nil {
-			e.want[0] = append(e.want[0], element{"{}", v})
+			e.want[0] = append(e.want[0], element{"{}", v, nil})
 			continue
 		}
 		metric, values, err := seriesParser.ParseSeriesDesc(line)
@@ -154,7 +158,7 @@ func (e *evaluationCase) read(t *testing.T, body []string) {
 		case err == nil && len(values) > 0 && len(values) <= len(e.times):
 			for i, v := range values {
 				if !v.Omitted {
-					e.want[i] = append(e.want[i], element{metric.String(), v.Value})
+					e.want[i] = append(e.want[i], element{metric.String(), v.Value, v.Histogram})
 				}
 			}
 		case !strings.HasPrefix(line, "expected_fail_"):
@@ -168,11 +172,12 @@ func (e *evaluationCase) read(t *testing.T, body []string) {
 type sampleSet struct {
 	storage.LabelQuerier
 	series []promql.Series
-	native []labels.Labels // series that are native histograms
+	hinted []labels.Labels // histograms that say whether they were reset, or are gauges only at times
 }
 
 func (s *sampleSet) load(t *testing.T, withNative bool, step time.Duration, body []string) *sampleSet {
-	next := &sampleSet{series: slices.Clone(s.series), native: slices.Clone(s.native)}
+	next := &sampleSet{series: slices.Clone(s.series), hinted: slices.Clone(s.hinted)}
+	var custom conversion
 	for _, line := range body {
 		if name, _, _ := strings.Cut(line, " "); strings.HasSuffix(name, "@st") {
 			continue // start timestamps, which only a feature flag reads
@@ -183,20 +188,80 @@ func (s *sampleSet) load(t *testing.T, withNative bool, step time.Duration, body
 		}
 		series := promql.Series{Metric: metric}
 		for i, v := range values {
+			at := int64(i) * step.Milliseconds()
 			switch {
 			case v.Histogram != nil:
-				next.native = append(next.native, metric)
+				series.Histograms = append(series.Histograms, promql.HPoint{T: at, H: v.Histogram})
+				hint, first := v.Histogram.CounterResetHint, series.Histograms[0].H.CounterResetHint
+				if hint == histogram.CounterReset || hint == histogram.NotCounterReset || hint != first {
+					next.hinted = append(next.hinted, metric)
+				}
 			case !v.Omitted:
-				series.Floats = append(series.Floats, promql.FPoint{T: int64(i) * step.Milliseconds(), F: v.Value})
+				series.Floats = append(series.Floats, promql.FPoint{T: at, F: v.Value})
 			}
 		}
 		next.set(series)
-		if base, isBucket := strings.CutSuffix(metric.Get(model.MetricNameLabel), "_bucket"); withNative && isBucket {
-			native := labels.NewBuilder(metric).Del(labels.BucketLabel).Set(model.MetricNameLabel, base)
-			next.native = append(next.native, native.Labels())
+		if withNative {
+			custom.add(series)
 		}
 	}
+	for _, series := range custom.series(t) {
+		next.set(series)
+	}
 	return next
+}
+
+// conversion makes histograms with custom buckets of classic ones, as load_with_nhcb does.
+type conversion struct {
+	metrics    []labels.Labels
+	histograms []map[int64]*convertnhcb.TempHistogram // of metrics, by time
+}
+
+func (c *conversion) add(s promql.Series) {
+	kind, base := convertnhcb.GetHistogramMetricBaseName(s.Metric.Get(model.MetricNameLabel))
+	bound, err := strconv.ParseFloat(s.Metric.Get(model.BucketLabel), 64)
+	if kind == convertnhcb.SuffixNone || kind == convertnhcb.SuffixBucket && (err != nil || math.IsNaN(bound)) {
+		return
+	}
+	metric := convertnhcb.GetHistogramMetricBase(s.Metric, base)
+	i := slices.IndexFunc(c.metrics, func(ls labels.Labels) bool { return labels.Equal(ls, metric) })
+	if i < 0 {
+		i = len(c.metrics)
+		c.metrics, c.histograms = append(c.metrics, metric), append(c.histograms, map[int64]*convertnhcb.TempHistogram{})
+	}
+	for _, p := range s.Floats {
+		h := c.histograms[i][p.T]
+		if h == nil {
+			h = new(convertnhcb.NewTempHistogram())
+			c.histograms[i][p.T] = h
+		}
+		switch kind {
+		case convertnhcb.SuffixBucket:
+			_ = h.SetBucketCount(bound, p.F)
+		case convertnhcb.SuffixCount:
+			_ = h.SetCount(p.F)
+		case convertnhcb.SuffixSum:
+			_ = h.SetSum(p.F)
+		}
+	}
+}
+
+func (c *conversion) series(t *testing.T) (all []promql.Series) {
+	for i, metric := range c.metrics {
+		s := promql.Series{Metric: metric}
+		for _, at := range slices.Sorted(maps.Keys(c.histograms[i])) {
+			h, fh, err := c.histograms[i][at].Convert()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if h != nil {
+				fh = h.ToFloat(nil)
+			}
+			s.Histograms = append(s.Histograms, promql.HPoint{T: at, H: fh})
+		}
+		all = append(all, s)
+	}
+	return all
 }
 
 // set adds a series. Of one that a file has twice the last counts, as in Prometheus.
@@ -205,10 +270,10 @@ func (s *sampleSet) set(series promql.Series) {
 	s.series = append(s.series, series)
 }
 
-// histograms tells whether an expression reads native histograms.
-func (s *sampleSet) histograms(expr parser.Expr) bool {
+// hints tells whether an expression reads hinted histograms.
+func (s *sampleSet) hints(expr parser.Expr) bool {
 	for _, selector := range parser.ExtractSelectors(expr) {
-		if slices.ContainsFunc(s.native, func(ls labels.Labels) bool { return matches(ls, selector) }) {
+		if slices.ContainsFunc(s.hinted, func(ls labels.Labels) bool { return matches(ls, selector) }) {
 			return true
 		}
 	}

@@ -5,11 +5,13 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -25,7 +27,7 @@ import (
 // in real life, and the expression is evaluated as a rule. The result has to be that of Prometheus' engine over the same
 // samples as they are, and what the file expects.
 //
-// What cannot be a rule is counted by reason.
+// What cannot be a rule is counted by reason. Native histograms go through frames as a source would take them apart.
 func TestPrometheusAcceptance(t *testing.T) {
 	a := acceptance{
 		ours: New(Options{}),
@@ -54,7 +56,7 @@ func TestPrometheusAcceptance(t *testing.T) {
 	for _, reason := range slices.Sorted(maps.Keys(a.skipped)) {
 		t.Logf("%d did not run: %s", a.skipped[reason], reason)
 	}
-	if a.ran < 700 || a.refused < 10 {
+	if a.ran < 1600 || a.refused < 10 {
 		t.Errorf("%d ran, %d of them errors: this test hardly tests any more", a.ran, a.refused)
 	}
 }
@@ -132,8 +134,8 @@ func (a *acceptance) unfit(e evaluationCase) string {
 		return "@ start() or end() of a range: a rule is evaluated at one time"
 	case strings.Contains(e.text, "offset -"):
 		return "a negative offset: it reads what comes after the evaluation"
-	case e.samples.histograms(expr):
-		return "native histograms: they are not in the store"
+	case e.samples.hints(expr):
+		return "histograms that say whether they were reset, or are gauges only at times: no page says that"
 	}
 	return ""
 }
@@ -160,18 +162,19 @@ func (a *acceptance) verdicts(t *testing.T, e evaluationCase, rule *Rule, at tim
 
 // element is one element of a result.
 type element struct {
-	labels string
-	value  float64
+	labels    string
+	value     float64
+	histogram *histogram.FloatHistogram // nil for a number
 }
 
 func elementsOf(r *promql.Result) (all []element) {
 	switch v := r.Value.(type) {
 	case promql.Vector:
 		for _, s := range v {
-			all = append(all, element{s.Metric.String(), s.F})
+			all = append(all, element{s.Metric.String(), s.F, s.H})
 		}
 	case promql.Scalar:
-		all = append(all, element{"{}", v.V})
+		all = append(all, element{"{}", v.V, nil})
 	}
 	return all
 }
@@ -204,9 +207,24 @@ func compare(want, got []element, tolerance float64) string {
 	for i, w := range want {
 		if g := got[i]; g.labels != w.labels || !almost.Equal(w.value, g.value, tolerance) {
 			return fmt.Sprintf("%s is %g, want %s to be %g", g.labels, g.value, w.labels, w.value)
+		} else if !sameHistogram(w.histogram, g.histogram, tolerance) {
+			return fmt.Sprintf("%s is %s, want %s", g.labels, g.histogram, w.histogram)
 		}
 	}
 	return ""
+}
+
+// sameHistogram compares all but the hint about resets.
+func sameHistogram(a, b *histogram.FloatHistogram, tolerance float64) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	a, b = a.Copy().Compact(0), b.Copy().Compact(0)
+	near := func(x, y float64) bool { return almost.Equal(x, y, tolerance) }
+	return a.Schema == b.Schema && a.ZeroThreshold == b.ZeroThreshold && slices.Equal(a.CustomValues, b.CustomValues) &&
+		near(a.Count, b.Count) && near(a.Sum, b.Sum) && near(a.ZeroCount, b.ZeroCount) &&
+		slices.Equal(a.PositiveSpans, b.PositiveSpans) && slices.EqualFunc(a.PositiveBuckets, b.PositiveBuckets, near) &&
+		slices.Equal(a.NegativeSpans, b.NegativeSpans) && slices.EqualFunc(a.NegativeBuckets, b.NegativeBuckets, near)
 }
 
 // expects says how the result at the i-th time differs from what the file expects. Of a range that fails it says only
@@ -237,30 +255,35 @@ type feeder []*feedTarget
 
 type feedTarget struct {
 	*window.Target
-	layout frame.Layout
+	layout *frame.Layout
 	series []promql.Series
+	times  []int64
 	next   int
 }
 
 func (s *sampleSet) feed(store *window.Store) (all feeder) {
 	targets := make(map[string]*feedTarget)
 	for _, series := range s.series { // in their order: sums of floats depend on it
-		var times []int64
-		for _, p := range series.Floats {
-			times = append(times, p.T)
-		}
+		times := timesOf(series)
 		key := fmt.Sprint(times)
 		if targets[key] == nil {
-			targets[key] = &feedTarget{Target: store.Open(nil, intervalOf(times))}
+			targets[key] = &feedTarget{Target: store.Open(nil, intervalOf(times)), times: times, layout: &frame.Layout{}}
 			all = append(all, targets[key])
 		}
-		target := targets[key]
-		var set []frame.Label
-		series.Metric.Range(func(l labels.Label) { set = append(set, frame.Label{Name: l.Name, Value: l.Value}) })
-		target.layout.Series = append(target.layout.Series, frame.Series{Labels: frame.NewLabels(set...)})
-		target.series = append(target.series, series)
+		targets[key].series = append(targets[key].series, series)
 	}
 	return all
+}
+
+func timesOf(s promql.Series) (times []int64) {
+	for _, p := range s.Floats {
+		times = append(times, p.T)
+	}
+	for _, p := range s.Histograms {
+		times = append(times, p.T)
+	}
+	slices.Sort(times)
+	return times
 }
 
 func intervalOf(times []int64) time.Duration {
@@ -274,15 +297,73 @@ func intervalOf(times []int64) time.Duration {
 // until gives what there was up to a time and was not given yet.
 func (f feeder) until(t *testing.T, at time.Time) {
 	for _, target := range f {
-		points := target.series[0].Floats
-		for ; target.next < len(points) && points[target.next].T <= at.UnixMilli(); target.next++ {
-			row := frame.Frame{Layout: &target.layout, Time: points[target.next].T}
-			for _, series := range target.series {
-				row.Values = append(row.Values, series.Floats[target.next].F)
-			}
+		for ; target.next < len(target.times) && target.times[target.next] <= at.UnixMilli(); target.next++ {
+			row := target.row(target.times[target.next])
 			if err := target.Append(row, frame.Frame{Layout: &frame.Layout{}, Time: row.Time}); err != nil {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// row is what the series have at a time, in the layout of the row before if it fits.
+func (f *feedTarget) row(at int64) frame.Frame {
+	row := frame.Frame{Layout: &frame.Layout{}, Time: at}
+	add := func(ls frame.Labels, kind frame.Kind, value float64) {
+		row.Layout.Series = append(row.Layout.Series, frame.Series{Labels: ls, Kind: kind})
+		row.Values = append(row.Values, value)
+	}
+	for _, series := range f.series {
+		var set []frame.Label
+		series.Metric.Range(func(l labels.Label) { set = append(set, frame.Label{Name: l.Name, Value: l.Value}) })
+		ls := frame.NewLabels(set...)
+		for _, p := range series.Floats {
+			if p.T == at {
+				add(ls, frame.Untyped, p.F)
+			}
+		}
+		for _, p := range series.Histograms {
+			if p.T == at {
+				addNative(p.H, func(part frame.Part, kind frame.Kind, value float64) {
+					add(ls.With(frame.Label{Name: frame.PartLabel, Value: part.String()}), kind, value)
+				})
+			}
+		}
+	}
+	if f.layout.Equal(row.Layout) {
+		row.Layout = f.layout
+	}
+	f.layout = row.Layout
+	return row
+}
+
+// addNative takes a histogram apart.
+func addNative(h *histogram.FloatHistogram, add func(frame.Part, frame.Kind, float64)) {
+	kind := frame.Histogram
+	if h.CounterResetHint == histogram.GaugeType {
+		kind = frame.Gauge
+	}
+	grid := frame.Grid{Schema: h.Schema, Threshold: h.ZeroThreshold}
+	if h.UsesCustomBuckets() {
+		grid = frame.CustomGrid(h.CustomValues)
+	}
+	add(frame.Part{Grid: grid, Piece: frame.Observations}, kind, h.Count)
+	add(frame.Part{Grid: grid, Piece: frame.Sum}, kind, h.Sum)
+	if h.UsesCustomBuckets() {
+		counts := make([]float64, len(h.CustomValues)+1)
+		for it := h.PositiveBucketIterator(); it.Next(); {
+			counts[it.At().Index] = it.At().Count
+		}
+		for i, upper := range append(slices.Clone(h.CustomValues), math.Inf(1)) {
+			add(frame.Part{Grid: grid, Piece: frame.Custom, Upper: upper}, kind, counts[i])
+		}
+		return
+	}
+	add(frame.Part{Grid: grid, Piece: frame.Zero}, kind, h.ZeroCount)
+	for it := h.PositiveBucketIterator(); it.Next(); {
+		add(frame.Part{Grid: grid, Piece: frame.Positive, Index: it.At().Index}, kind, it.At().Count)
+	}
+	for it := h.NegativeBucketIterator(); it.Next(); {
+		add(frame.Part{Grid: grid, Piece: frame.Negative, Index: it.At().Index}, kind, it.At().Count)
 	}
 }

@@ -11,14 +11,15 @@ import (
 // the next nearly always, so that a set is made once for each series.
 type names struct {
 	dictionary *abi.Dictionary
-	labels     []labels.Labels
+	labels     []labels.Labels // by index
 	builder    labels.ScratchBuilder
+	parts      []part // by index, as far as the last one that is part of a native histogram
 }
 
-// of returns the label sets by index.
-func (n *names) of(d *abi.Dictionary) []labels.Labels {
+// of takes the names of a dictionary.
+func (n *names) of(d *abi.Dictionary) *names {
 	if n.dictionary == d {
-		return n.labels
+		return n
 	}
 	known := 0
 	if n.dictionary != nil {
@@ -27,19 +28,51 @@ func (n *names) of(d *abi.Dictionary) []labels.Labels {
 		}
 	}
 	n.labels = n.labels[:known]
+	n.parts = n.parts[:min(known, len(n.parts))]
 	for _, s := range d.Series[known:] {
-		n.labels = append(n.labels, n.make(s.Labels))
+		p, ok := partOf(s)
+		if ok {
+			n.parts = append(n.parts, make([]part, len(n.labels)-len(n.parts))...)
+			n.parts = append(n.parts, p)
+		}
+		n.labels = append(n.labels, n.make(s.Labels, ok))
 	}
 	n.dictionary = d
-	return n.labels
+	return n
 }
 
-func (n *names) make(ls frame.Labels) labels.Labels {
+// make converts a label set. The name of a histogram is not that of its part.
+func (n *names) make(ls frame.Labels, isPart bool) labels.Labels {
 	n.builder.Reset()
 	for _, l := range ls {
-		n.builder.Add(l.Name, l.Value)
+		if !isPart || l.Name != frame.PartLabel {
+			n.builder.Add(l.Name, l.Value)
+		}
 	}
 	return n.builder.Labels()
+}
+
+// part is what a series is of its native histogram.
+type part struct {
+	frame.Part
+	gauge bool
+}
+
+func partOf(s frame.Series) (part, bool) {
+	text := s.Labels.Get(frame.PartLabel)
+	if text == "" {
+		return part{}, false
+	}
+	p, ok := frame.ParsePart(text)
+	return part{p, s.Kind == frame.Gauge}, ok
+}
+
+// part returns what a series is of a native histogram, false if it is a series of its own.
+func (n *names) part(index uint32) (part, bool) {
+	if int(index) >= len(n.parts) || n.parts[index].Piece == 0 {
+		return part{}, false
+	}
+	return n.parts[index], true
 }
 
 // identity is what an element of a result is known by: its labels without the name of the metric.

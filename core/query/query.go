@@ -9,7 +9,10 @@
 // there. Where a series was gone from its target's page, or the page could not be collected, the block has the stale
 // marker that Prometheus would have stored.
 //
-// Experimental functions and the other feature flags of Prometheus are off. The store has no native histograms.
+// Native histograms, whose numbers are series of their own in the store, are put together again, and all functions treat
+// them as Prometheus does. Of start timestamps and counter resets only what the numbers say is known.
+//
+// Experimental functions and the other feature flags of Prometheus are off.
 package query
 
 import (

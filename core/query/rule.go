@@ -146,7 +146,7 @@ func (r *Rule) Close() { r.view.Close() }
 type evaluation struct {
 	storage.Querier
 	rule  *Rule
-	names []labels.Labels
+	names *names
 	at    time.Time
 }
 

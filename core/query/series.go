@@ -20,19 +20,26 @@ type seriesSet struct {
 }
 
 // newSeriesSet lists the series of an input that have samples; names are those of the dictionary.
-func newSeriesSet(in *abi.Input, names []labels.Labels, sorted bool) *seriesSet {
+func newSeriesSet(in *abi.Input, names *names, sorted bool) *seriesSet {
 	set := &seriesSet{series: make([]series, 0, len(in.Series))}
+	var natives assembly
 	for i, index := range in.Series {
 		span, ref := in.Spans[i], in.TimeRef[i]
 		if span.Count == 0 {
 			continue
 		}
-		set.series = append(set.series, series{
-			labels: names[index],
+		s := series{
+			labels: names.labels[index],
 			times:  in.Times[ref : ref+span.Count],
 			values: in.Values[span.Start : span.Start+span.Count],
-		})
+		}
+		if part, ok := names.part(index); ok {
+			natives.add(part, s)
+			continue
+		}
+		set.series = append(set.series, s)
 	}
+	set.series = natives.join(set.series)
 	if sorted {
 		slices.SortFunc(set.series, func(a, b series) int { return labels.Compare(a.labels, b.labels) })
 	}
@@ -59,6 +66,7 @@ type series struct {
 	labels labels.Labels
 	times  []int64 // Unix milliseconds
 	values []float64
+	grids  []*grid // which of its samples are native histograms, nil for others; nil if none is
 }
 
 // Labels implements [storage.Series].
@@ -90,6 +98,14 @@ func (it *iterator) Next() chunkenc.ValueType {
 		return chunkenc.ValNone
 	}
 	it.next++
+	return it.kind()
+}
+
+// kind is that of the current sample.
+func (it *iterator) kind() chunkenc.ValueType {
+	if it.grids != nil && it.grids[it.next-1] != nil {
+		return chunkenc.ValFloatHistogram
+	}
 	return chunkenc.ValFloat
 }
 
@@ -100,7 +116,7 @@ func (it *iterator) Seek(t millis) chunkenc.ValueType {
 		return chunkenc.ValNone
 	}
 	if it.next > 0 && it.times[from] >= t {
-		return chunkenc.ValFloat
+		return it.kind()
 	}
 	rest := it.times[from:]
 	it.next = from + sort.Search(len(rest), func(i int) bool { return rest[i] >= t })
@@ -116,12 +132,13 @@ func (it *iterator) AtT() int64 { return it.times[it.next-1] }
 // AtST implements [chunkenc.Iterator]: start timestamps are not kept.
 func (it *iterator) AtST() int64 { return 0 }
 
-// AtHistogram implements [chunkenc.Iterator]: there are none.
+// AtHistogram implements [chunkenc.Iterator]: all histograms are float histograms.
 func (it *iterator) AtHistogram(*histogram.Histogram) (int64, *histogram.Histogram) { return 0, nil }
 
-// AtFloatHistogram implements [chunkenc.Iterator]: there are none.
-func (it *iterator) AtFloatHistogram(*histogram.FloatHistogram) (int64, *histogram.FloatHistogram) {
-	return 0, nil
+// AtFloatHistogram implements [chunkenc.Iterator]. It reuses the memory of the given histogram.
+func (it *iterator) AtFloatHistogram(reuse *histogram.FloatHistogram) (int64, *histogram.FloatHistogram) {
+	t := it.AtT()
+	return t, it.grids[it.next-1].at(t, reuse)
 }
 
 // Err implements [chunkenc.Iterator].

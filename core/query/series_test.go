@@ -50,7 +50,7 @@ func TestSeriesSetIsSortedWhenAsked(t *testing.T) {
 		Series: []uint32{1, 0, 2}, TimeRef: []uint32{0, 0, 0}, Times: []int64{5}, Values: []float64{1, 2},
 		Spans: []abi.Span{{Start: 0, Count: 1}, {Start: 1, Count: 1}, {}},
 	}
-	names := []labels.Labels{labels.FromStrings("a", "0"), labels.FromStrings("a", "1"), labels.FromStrings("a", "2")}
+	names := &names{labels: []labels.Labels{labels.FromStrings("a", "0"), labels.FromStrings("a", "1"), labels.FromStrings("a", "2")}}
 	for sorted, want := range map[bool]string{true: "01", false: "10"} {
 		got := ""
 		set := newSeriesSet(in, names, sorted)
