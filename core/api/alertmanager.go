@@ -99,7 +99,7 @@ func (am *Alertmanager) status(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (am *Alertmanager) receivers(w http.ResponseWriter, r *http.Request) {
-	if _, err := parseMatchers(r.URL.Query()["receiver_matchers"]); err != nil {
+	if _, err := ParseMatchers(r.URL.Query()["receiver_matchers"]); err != nil {
 		refuse(w, http.StatusBadRequest, err)
 		return
 	}

@@ -330,7 +330,7 @@ func FuzzParseMatchers(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		matchers, err := parseMatchers([]string{text})
+		matchers, err := ParseMatchers([]string{text})
 		if err != nil {
 			return
 		}

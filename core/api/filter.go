@@ -14,9 +14,9 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/frame"
 )
 
-// parseMatchers reads filters such as alertname="X", with Alertmanager's own parsers: the one that takes UTF-8, and
+// ParseMatchers reads filters such as alertname="X", with Alertmanager's own parsers: the one that takes UTF-8, and
 // where that fails the older one, as Alertmanager does by default.
-func parseMatchers(filters []string) ([]*labels.Matcher, error) {
+func ParseMatchers(filters []string) ([]*labels.Matcher, error) {
 	var all []*labels.Matcher
 	for _, filter := range filters {
 		matchers, err := parse.Matchers(filter)
@@ -55,10 +55,10 @@ type alertFilter struct {
 }
 
 func parseAlertFilter(query url.Values) (f alertFilter, err error) {
-	if f.matchers, err = parseMatchers(query["filter"]); err != nil {
+	if f.matchers, err = ParseMatchers(query["filter"]); err != nil {
 		return f, err
 	}
-	if _, err = parseMatchers(query["receiver_matchers"]); err != nil {
+	if _, err = ParseMatchers(query["receiver_matchers"]); err != nil {
 		return f, err
 	}
 	for name, flag := range map[string]*bool{

@@ -84,7 +84,7 @@ type silenceFilter struct {
 }
 
 func parseSilenceFilter(query url.Values) (f silenceFilter, err error) {
-	if f.matchers, err = parseMatchers(query["filter"]); err != nil {
+	if f.matchers, err = ParseMatchers(query["filter"]); err != nil {
 		return f, err
 	}
 	for name, flag := range map[string]*bool{"active": &f.active, "expired": &f.expired, "pending": &f.pending} {

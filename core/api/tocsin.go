@@ -10,12 +10,17 @@ import (
 
 	"github.com/tocsinhq/tocsin/core/alert"
 	"github.com/tocsinhq/tocsin/core/why"
+	"github.com/tocsinhq/tocsin/sdk/frame"
 )
 
 // Tocsin is what only this engine has, below /api/tocsin/v1. All funcs are called concurrently.
 type Tocsin struct {
 	Why     func(Question) (why.Answer, error)
 	Summary func() (why.Summary, error)
+
+	Receivers func() []Receiver // ordered by reference
+	Routes    func() Route      // the root
+	TestRoute func(frame.Labels) Routed
 }
 
 // Question says which alerts are asked about: one by its fingerprint, or all of a name whose labels match.
@@ -36,6 +41,9 @@ const (
 func (t *Tocsin) register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/tocsin/v1/why", t.why)
 	mux.HandleFunc("GET /api/tocsin/v1/why/summary", t.summary)
+	mux.HandleFunc("GET /api/tocsin/v1/receivers", t.receivers)
+	mux.HandleFunc("GET /api/tocsin/v1/routes", t.routes)
+	mux.HandleFunc("GET /api/tocsin/v1/routes/test", t.testRoute)
 }
 
 // why answers with a [why.Answer], also where nothing matches.
@@ -69,7 +77,7 @@ func parseQuestion(r *http.Request) (q Question, err error) {
 	if q, err = ParseAlert(query.Get("alert")); err != nil {
 		return q, err
 	}
-	more, err := parseMatchers(query["filter"])
+	more, err := ParseMatchers(query["filter"])
 	if err != nil {
 		return q, err
 	}
@@ -102,7 +110,7 @@ func ParseAlert(text string) (q Question, err error) {
 		if c != '{' || text[len(text)-1] != '}' {
 			continue
 		}
-		matchers, err := parseMatchers([]string{text[at:]})
+		matchers, err := ParseMatchers([]string{text[at:]})
 		if err != nil {
 			return q, fmt.Errorf("read alert %q: %w", text, err)
 		}

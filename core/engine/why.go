@@ -21,7 +21,9 @@ import (
 
 // tocsin is what only this engine's API shows and changes.
 func (e *Engine) tocsin() *api.Tocsin {
-	return &api.Tocsin{Why: e.why, Summary: e.whySummary}
+	return &api.Tocsin{
+		Why: e.why, Summary: e.whySummary, Receivers: e.receiverStandings, Routes: e.runningRoutes, TestRoute: e.testRoute,
+	}
 }
 
 // whySummary counts what became of all alerts that the journal knows.

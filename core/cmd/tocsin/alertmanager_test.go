@@ -17,14 +17,20 @@ func (p *process) address(t testing.TB) string {
 	t.Helper()
 	var address string
 	eventually(t, "for the address of the API", func() bool {
-		for line := range strings.Lines(p.log.String()) {
-			var entry struct{ Message, Address string }
-			if json.Unmarshal([]byte(line), &entry) == nil && entry.Message == "tocsin runs" {
-				address = "http://" + entry.Address
-			}
-		}
+		address = addressIn(p.log.String())
 		return address != ""
 	})
+	return "http://" + address
+}
+
+// addressIn is the last one that a log names.
+func addressIn(log string) (address string) {
+	for line := range strings.Lines(log) {
+		var entry struct{ Message, Address string }
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Message == "tocsin runs" {
+			address = entry.Address
+		}
+	}
 	return address
 }
 

@@ -32,7 +32,7 @@ func clientFlags() []cli.Flag {
 			Name: "addr", Aliases: []string{"url"}, Value: "127.0.0.1:9095", Sources: cli.EnvVars("TOCSIN_ADDR"),
 			Usage: "`ADDRESS` of the engine: host:port, a URL (with user:password@ where it wants one), or unix:PATH",
 		},
-		&cli.StringFlag{Name: "token-file", Sources: cli.EnvVars("TOCSIN_TOKEN_FILE"), Usage: "`FILE` with the bearer token to send"},
+		&cli.StringFlag{Name: "token-file", Sources: cli.EnvVars("TOCSIN_TOKEN_FILE"), Usage: "`FILE` with the bearer token to send (or the token itself is in TOCSIN_TOKEN)"},
 		&cli.StringFlag{Name: "ca-file", Sources: cli.EnvVars("TOCSIN_CA_FILE"), Usage: "`FILE` with the certificates of authorities to trust, instead of the system's"},
 	}
 }
@@ -70,6 +70,8 @@ func newClient(cmd *cli.Command) (*client, error) {
 			return nil, fmt.Errorf("-token-file: %w", err)
 		}
 		c.token = strings.TrimSpace(string(token))
+	} else {
+		c.token = strings.TrimSpace(os.Getenv("TOCSIN_TOKEN"))
 	}
 	if file := cmd.String("ca-file"); file != "" {
 		pem, err := os.ReadFile(file)

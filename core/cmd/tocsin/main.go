@@ -31,7 +31,8 @@ func run() int {
 		DisableSliceFlagSeparator: true, // -var a=b,c is one value
 		ExitErrHandler:            func(context.Context, *cli.Command, error) {},
 		Commands: []*cli.Command{
-			runCommand(), checkCommand(), fmtCommand(), demoCommand(), testCommand(), replayCommand(), planCommand(), whyCommand(), ruleCommand(), versionCommand(), pluginServeCommand(),
+			runCommand(), checkCommand(), fmtCommand(), demoCommand(), testCommand(), replayCommand(), planCommand(), whyCommand(),
+			alertCommand(), silenceCommand(), routeCommand(), receiverCommand(), ruleCommand(), versionCommand(), pluginServeCommand(),
 		},
 	}
 	if err := root.Run(context.Background(), os.Args); err != nil {

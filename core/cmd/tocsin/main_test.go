@@ -5,8 +5,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -33,6 +36,9 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"engine": scriptEngine, "eventually": scriptEventually,
+		},
 		Setup: func(env *testscript.Env) error {
 			root, err := filepath.Abs("../../..")
 			env.Setenv("ROOT", root)
@@ -42,6 +48,61 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 	})
+}
+
+// scriptEngine is "engine DIR": tocsin run, until the end of the script; it waits until the engine is ready. Client commands
+// ask that engine.
+func scriptEngine(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: engine DIR")
+	}
+	dir := ts.MkAbs(args[0])
+	log := &lockedBuffer{}
+	c := exec.Command("tocsin", "run", dir, "-log-format", "json") //nolint:noctx // killed at the end of the script
+	c.Dir, c.Stderr, c.Env = dir, log, append(os.Environ(), "HOME="+dir, "HOOK=http://127.0.0.1:1/")
+	ts.Check(c.Start())
+	end := sync.OnceFunc(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+	})
+	ts.Defer(func() {
+		end()
+		ts.Logf("log of tocsin run:\n%s", log)
+	})
+	var address string
+	waitIn(ts, "the engine runs", func() bool {
+		address = addressIn(log.String())
+		return address != ""
+	})
+	ts.Setenv("TOCSIN_ADDR", address)
+}
+
+// scriptEventually is "eventually PATTERN COMMAND…": the command is run until what it prints matches.
+func scriptEventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually PATTERN COMMAND…")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	waitIn(ts, args[0], func() bool {
+		err := ts.Exec(args[1], args[2:]...)
+		return err == nil && pattern.MatchString(ts.ReadFile("stdout"))
+	})
+}
+
+// waitIn is eventually for scripts.
+func waitIn(ts *testscript.TestScript, what string, condition func() bool) {
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-deadline.C:
+			ts.Fatalf("waited %s in vain: %s", patience, what)
+		case <-tick.C:
+		}
+	}
 }
 
 // What "tocsin rule new" writes says which Go the SDK needs.

@@ -113,6 +113,25 @@ web {
 			t.Errorf("%s %s with %q: got %d %s (%v), want %d", c.method, c.path, c.token, status, answer, err, c.want)
 		}
 	}
+	tokenFile, ca := filepath.Join(t.TempDir(), "token"), filepath.Join(dir, "server.pem")
+	if err := os.WriteFile(tokenFile, []byte(looking+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"receiver list -token-file " + tokenFile + " -ca-file " + ca, 0, "pagerduty.oncall"},
+		{"silence add -c x a=b -token-file " + tokenFile + " -ca-file " + ca, 1, `needs the scope "silence"`},
+		{"receiver list -ca-file " + ca, 1, "does not know who asks"},
+		{"receiver list -token-file " + tokenFile, 1, "certificate"},
+	} {
+		out, code := engine.ask(t, append(strings.Fields(c.args), "-addr", "https://"+address)...)
+		if code != c.code || !strings.Contains(out, c.says) || strings.Contains(out, looking) {
+			t.Errorf("tocsin %s: exit %d, want %d and %q:\n%s", c.args, code, c.code, c.says, out)
+		}
+	}
 	renewed := certify(t, dir, 2)
 	if status, _, err := ask(renewed, "GET", "/-/ready", "", ""); err != nil || status != 200 {
 		t.Errorf("with the renewed certificate: got %d, %v", status, err)
