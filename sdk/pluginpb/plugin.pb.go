@@ -800,6 +800,7 @@ type CollectRequest struct {
 	KnownEpoch    uint64                 `protobuf:"varint,5,opt,name=known_epoch,json=knownEpoch,proto3" json:"known_epoch,omitempty"` // of the layout that the engine has of this target; 0: none
 	MaxSeries     uint64                 `protobuf:"varint,6,opt,name=max_series,json=maxSeries,proto3" json:"max_series,omitempty"`    // 0: unlimited
 	MaxBytes      uint64                 `protobuf:"varint,7,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`       // of the uncompressed page; 0: unlimited
+	Differences   bool                   `protobuf:"varint,8,opt,name=differences,proto3" json:"differences,omitempty"`                 // a new layout may be told as what differs from that of known_epoch
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -881,6 +882,13 @@ func (x *CollectRequest) GetMaxBytes() uint64 {
 		return x.MaxBytes
 	}
 	return 0
+}
+
+func (x *CollectRequest) GetDifferences() bool {
+	if x != nil {
+		return x.Differences
+	}
+	return false
 }
 
 type CollectResponse struct {
@@ -982,6 +990,10 @@ func (*CollectResponse_Row) isCollectResponse_Part() {}
 func (*CollectResponse_End) isCollectResponse_Part() {}
 
 // LayoutPart names the columns first, first+1, … . Parts come in order and leave no gap. Strings are local to a part.
+//
+// Columns that the layout of known_epoch has too need not be named again if the request says differences: taken lists
+// stretches of them, each by three numbers: how many of the series of this part come before it, the column where it
+// begins there, and how many columns it has. No column is taken twice.
 type LayoutPart struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"` // never 0; another one for each layout of a target, also over a restart of the process
@@ -990,6 +1002,7 @@ type LayoutPart struct {
 	LabelCounts   []uint32               `protobuf:"varint,4,rep,packed,name=label_counts,json=labelCounts,proto3" json:"label_counts,omitempty"` // labels of each series
 	Labels        []uint32               `protobuf:"varint,5,rep,packed,name=labels,proto3" json:"labels,omitempty"`                              // for all series one after another: index of name, index of value; sorted by name, no empty strings
 	Kinds         []byte                 `protobuf:"bytes,6,opt,name=kinds,proto3" json:"kinds,omitempty"`                                        // one byte for each series: 0 untyped, 1 counter, 2 gauge, 3 histogram, 4 summary, 5 info, 6 stateset
+	Taken         []uint32               `protobuf:"varint,7,rep,packed,name=taken,proto3" json:"taken,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1062,6 +1075,13 @@ func (x *LayoutPart) GetLabels() []uint32 {
 func (x *LayoutPart) GetKinds() []byte {
 	if x != nil {
 		return x.Kinds
+	}
+	return nil
+}
+
+func (x *LayoutPart) GetTaken() []uint32 {
+	if x != nil {
+		return x.Taken
 	}
 	return nil
 }
@@ -1665,7 +1685,7 @@ const file_tocsin_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x0fcalls_in_flight\x18\x02 \x01(\rR\rcallsInFlight\"(\n" +
 	"\vStopRequest\x12\x19\n" +
 	"\bgrace_ms\x18\x01 \x01(\rR\agraceMs\"\x0e\n" +
-	"\fStopResponse\"\xe4\x01\n" +
+	"\fStopResponse\"\x86\x02\n" +
 	"\x0eCollectRequest\x12\x1f\n" +
 	"\vinstance_id\x18\x01 \x01(\tR\n" +
 	"instanceId\x12\x1b\n" +
@@ -1677,12 +1697,13 @@ const file_tocsin_plugin_v1_plugin_proto_rawDesc = "" +
 	"knownEpoch\x12\x1d\n" +
 	"\n" +
 	"max_series\x18\x06 \x01(\x04R\tmaxSeries\x12\x1b\n" +
-	"\tmax_bytes\x18\a \x01(\x04R\bmaxBytes\"\xab\x01\n" +
+	"\tmax_bytes\x18\a \x01(\x04R\bmaxBytes\x12 \n" +
+	"\vdifferences\x18\b \x01(\bR\vdifferences\"\xab\x01\n" +
 	"\x0fCollectResponse\x126\n" +
 	"\x06layout\x18\x01 \x01(\v2\x1c.tocsin.plugin.v1.LayoutPartH\x00R\x06layout\x12-\n" +
 	"\x03row\x18\x02 \x01(\v2\x19.tocsin.plugin.v1.RowPartH\x00R\x03row\x12)\n" +
 	"\x03end\x18\x03 \x01(\v2\x15.tocsin.plugin.v1.EndH\x00R\x03endB\x06\n" +
-	"\x04part\"\xa3\x01\n" +
+	"\x04part\"\xb9\x01\n" +
 	"\n" +
 	"LayoutPart\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
@@ -1690,7 +1711,8 @@ const file_tocsin_plugin_v1_plugin_proto_rawDesc = "" +
 	"\astrings\x18\x03 \x03(\tR\astrings\x12!\n" +
 	"\flabel_counts\x18\x04 \x03(\rR\vlabelCounts\x12\x16\n" +
 	"\x06labels\x18\x05 \x03(\rR\x06labels\x12\x14\n" +
-	"\x05kinds\x18\x06 \x01(\fR\x05kinds\"M\n" +
+	"\x05kinds\x18\x06 \x01(\fR\x05kinds\x12\x14\n" +
+	"\x05taken\x18\a \x03(\rR\x05taken\"M\n" +
 	"\aRowPart\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x04R\x05first\x12\x16\n" +
 	"\x06values\x18\x02 \x01(\fR\x06values\x12\x14\n" +

@@ -80,7 +80,7 @@ func (c *Client) Collect(ctx context.Context, instance string, known *Known, tar
 	defer cancel()
 	stream, err := c.rpc.Collect(ctx, &pluginpb.CollectRequest{
 		InstanceId: instance, TargetId: target.ID, Address: target.Address, TimeoutNs: int64(target.Timeout),
-		KnownEpoch: had.epoch, MaxSeries: uint64(max(target.Limits.Series, 0)), MaxBytes: uint64(max(target.Limits.Bytes, 0)),
+		KnownEpoch: had.epoch, Differences: true, MaxSeries: uint64(max(target.Limits.Series, 0)), MaxBytes: uint64(max(target.Limits.Bytes, 0)),
 	})
 	if err != nil {
 		return Collection{}, plugin.FromStatus(err)

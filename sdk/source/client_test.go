@@ -3,14 +3,17 @@ package source_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/tocsinhq/tocsin/sdk/frame"
@@ -154,5 +157,60 @@ func TestLayoutsAreKept(t *testing.T) {
 	}
 	if _, err := client.Collect(t.Context(), "i", &known, source.Target{ID: "one", Address: "status"}); err == nil || errors.Is(err, context.Canceled) {
 		t.Errorf("what the author cancelled is not what we cancelled: got %v", err)
+	}
+}
+
+// A page whose layout is far larger than a message may be goes over the wire all the same, and what changes afterwards in
+// a message.
+func TestLargeLayouts(t *testing.T) {
+	const series = 30_000
+	author := &fresh{}
+	for i := range series {
+		author.names = append(author.names, fmt.Sprint(strings.Repeat("x", plugin.MaxMessage/series), i))
+	}
+	var messages counter
+	server, stop := source.Register(source.Info{}, func() source.Source { return author }, grpc.StatsHandler(&messages))
+	t.Cleanup(stop)
+	conn := dial(t, server)
+	if _, err := plugin.NewClient(conn).Configure(t.Context(), "i", "i", nil); err != nil {
+		t.Fatal(err)
+	}
+	var known source.Known
+	client := source.NewClient(conn)
+	collect := func() (sent int64) {
+		t.Helper()
+		messages.bytes.Store(0)
+		got, err := client.Collect(t.Context(), "i", &known, source.Target{ID: "t"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(author.names); len(got.Frame.Layout.Series) != n || got.Frame.Values[n-1] != float64(n-1) {
+			t.Fatalf("got %d series", len(got.Frame.Layout.Series))
+		}
+		return messages.bytes.Load()
+	}
+	if sent := collect(); sent < plugin.MaxMessage {
+		t.Errorf("only %d bytes were sent", sent)
+	}
+	if largest := messages.largest.Load(); largest > 1<<20 {
+		t.Errorf("a message of %d bytes", largest)
+	}
+	author.names = append(author.names, "one more")
+	if sent := collect(); sent > 9*series {
+		t.Errorf("%d bytes were sent for a row and one more series", sent)
+	}
+}
+
+// counter counts what a server sends.
+type counter struct{ bytes, largest atomic.Int64 }
+
+func (*counter) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (*counter) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (*counter) HandleConn(context.Context, stats.ConnStats)                       {}
+
+func (c *counter) HandleRPC(_ context.Context, s stats.RPCStats) {
+	if out, ok := s.(*stats.OutPayload); ok {
+		c.bytes.Add(int64(out.Length))
+		c.largest.Store(max(c.largest.Load(), int64(out.Length)))
 	}
 }

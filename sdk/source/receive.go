@@ -26,7 +26,10 @@ type receiver struct {
 	layout *frame.Layout
 	epoch  uint64
 	fresh  bool // the layout came with this answer
-	seen   map[uint64][]int
+
+	before []frame.Series // of the layout that the plugin was told we know
+	taken  []bool         // columns of before that are in layout; nil while there are none
+	named  uniqueSeries   // the others of layout
 
 	collection Collection
 	ended      bool
@@ -67,11 +70,14 @@ func (r *receiver) takeLayout(part *pluginpb.LayoutPart) error {
 	case len(r.collection.Frame.Values) > 0:
 		return errors.New("a layout after the first values")
 	case !r.fresh:
-		r.layout, r.epoch, r.fresh, r.seen = &frame.Layout{}, part.GetEpoch(), true, map[uint64][]int{}
+		if r.layout != nil {
+			r.before = r.layout.Series
+		}
+		r.layout, r.epoch, r.fresh = &frame.Layout{Series: make([]frame.Series, 0, len(r.before))}, part.GetEpoch(), true
 	case part.GetEpoch() != r.epoch:
 		return errors.New("two layouts in one answer")
 	}
-	counts, labels, kinds, table := part.GetLabelCounts(), part.GetLabels(), part.GetKinds(), part.GetStrings()
+	counts, labels, kinds, table, taken := part.GetLabelCounts(), part.GetLabels(), part.GetKinds(), part.GetStrings(), part.GetTaken()
 	switch {
 	case part.GetFirst() != uint64(len(r.layout.Series)):
 		return fmt.Errorf("a layout part begins at series %d where %d is next", part.GetFirst(), len(r.layout.Series))
@@ -79,16 +85,30 @@ func (r *receiver) takeLayout(part *pluginpb.LayoutPart) error {
 		return fmt.Errorf("a layout part has %d kinds for %d series", len(kinds), len(counts))
 	case len(counts) > r.limit-len(r.layout.Series):
 		return fmt.Errorf("a layout of more than %d series", r.limit)
+	case len(taken)%3 != 0:
+		return errors.New("a layout part takes columns with numbers that are not three each")
 	}
 	for _, s := range table {
 		if s == "" || !utf8.ValidString(s) {
 			return errors.New("a label name or value is empty or no UTF-8")
 		}
 	}
-	backing := make([]frame.Label, 0, len(labels)/2)
+	var backing []frame.Label
+	if len(r.before) == 0 { // else each series has memory of its own: one of many that stays should not keep that of all
+		backing = make([]frame.Label, 0, len(labels)/2)
+	}
+	named := 0 // since the last column that was taken
 	for i, count := range counts {
+		for ; len(taken) > 0 && int(taken[0]) == named; taken, named = taken[3:], 0 {
+			if err := r.takeColumns(taken[1], taken[2]); err != nil {
+				return err
+			}
+		}
 		if uint64(len(labels)) < 2*uint64(count) {
 			return errors.New("a layout part has fewer labels than it says")
+		}
+		if len(r.before) > 0 {
+			backing = make([]frame.Label, 0, count)
 		}
 		start := len(backing)
 		for j := range count {
@@ -102,10 +122,39 @@ func (r *receiver) takeLayout(part *pluginpb.LayoutPart) error {
 		if err := r.addSeries(backing[start:len(backing):len(backing)], frame.Kind(kinds[i])); err != nil {
 			return err
 		}
+		named++
+	}
+	for ; len(taken) > 0; taken, named = taken[3:], 0 {
+		if int(taken[0]) != named {
+			return fmt.Errorf("a layout part takes columns after %d series of its own where it has %d", taken[0], named)
+		}
+		if err := r.takeColumns(taken[1], taken[2]); err != nil {
+			return err
+		}
 	}
 	if len(labels) > 0 {
 		return errors.New("a layout part has more labels than it says")
 	}
+	return nil
+}
+
+// takeColumns takes a stretch of columns of the layout before.
+func (r *receiver) takeColumns(from, n uint32) error {
+	switch {
+	case uint64(from)+uint64(n) > uint64(len(r.before)):
+		return fmt.Errorf("a layout part takes columns %d to %d of %d", from, uint64(from)+uint64(n), len(r.before))
+	case int(n) > r.limit-len(r.layout.Series):
+		return fmt.Errorf("a layout of more than %d series", r.limit)
+	case r.taken == nil:
+		r.taken = make([]bool, len(r.before))
+	}
+	for i := from; i < from+n; i++ {
+		if r.taken[i] {
+			return fmt.Errorf("a layout takes column %d twice", i)
+		}
+		r.taken[i] = true
+	}
+	r.layout.Series = append(r.layout.Series, r.before[from:from+n]...)
 	return nil
 }
 
@@ -123,14 +172,23 @@ func (r *receiver) addSeries(labels frame.Labels, kind frame.Kind) error {
 	if !named {
 		return fmt.Errorf("series %s has no metric name", describe(labels))
 	}
-	hash := labels.Hash()
-	for _, i := range r.seen[hash] {
-		if r.layout.Series[i].Labels.Equal(labels) {
-			return fmt.Errorf("series %s occurs twice", describe(labels))
+	if !r.named.add(labels) {
+		return fmt.Errorf("series %s occurs twice", describe(labels))
+	}
+	r.layout.Series = append(r.layout.Series, frame.Series{Labels: labels, Kind: kind})
+	return nil
+}
+
+// checkTaken makes sure that no series that was taken is also named.
+func (r *receiver) checkTaken() error {
+	if r.named.empty() {
+		return nil
+	}
+	for i, taken := range r.taken {
+		if taken && r.named.has(r.before[i].Labels) {
+			return fmt.Errorf("series %s occurs twice", describe(r.before[i].Labels))
 		}
 	}
-	r.seen[hash] = append(r.seen[hash], len(r.layout.Series))
-	r.layout.Series = append(r.layout.Series, frame.Series{Labels: labels, Kind: kind})
 	return nil
 }
 
@@ -182,6 +240,9 @@ func (r *receiver) takeEnd(end *pluginpb.End) error {
 		return fmt.Errorf("%d values and an End that says %d for a layout of %d series", len(f.Values), end.GetSeries(), len(r.layout.Series))
 	case end.GetTimeMs() < 0 || end.GetPageBytes() < 0:
 		return errors.New("a negative time or size")
+	}
+	if err := r.checkTaken(); err != nil {
+		return err
 	}
 	f.Time, r.collection.Truncated, r.collection.Bytes, r.ended = end.GetTimeMs(), end.GetTruncated(), end.GetPageBytes(), true
 	return nil

@@ -135,7 +135,7 @@ func TestSendAndReceive(t *testing.T) {
 				}
 			}
 			s := &stream{}
-			if err := sendLayout(s, 9, f.Layout); err != nil {
+			if err := sendLayout(s, 9, f.Layout, nil); err != nil {
 				t.Fatal(err)
 			}
 			if err := sendRow(s, &f); err != nil {
@@ -174,7 +174,7 @@ func TestLayoutPartWithHugeLabels(t *testing.T) {
 		{Labels: frame.FromMap(map[string]string{frame.MetricName: "y"})},
 	}
 	s := &stream{}
-	if err := sendLayout(s, 1, &frame.Layout{Series: series}); err != nil {
+	if err := sendLayout(s, 1, &frame.Layout{Series: series}, nil); err != nil {
 		t.Fatal(err)
 	}
 	var counts []int
@@ -195,8 +195,15 @@ func FuzzReceive(f *testing.F) {
 		}
 		f.Add(data, data)
 	}
+	difference, err := proto.Marshal(layoutMessage(&pluginpb.LayoutPart{
+		Epoch: 6, Strings: []string{"__name__", "c"}, LabelCounts: []uint32{1}, Labels: []uint32{0, 1}, Kinds: []byte{1}, Taken: []uint32{0, 1, 1, 1, 0, 1},
+	}))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(difference, difference)
 	f.Fuzz(func(t *testing.T, one, two []byte) {
-		r := newReceiver(knownLayout{}, Limits{Series: 1000})
+		r := newReceiver(knownLayout{layout: layoutOf("a", "b"), epoch: 5}, Limits{Series: 1000})
 		for _, data := range [][]byte{one, two, one} {
 			var m pluginpb.CollectResponse
 			if proto.Unmarshal(data, &m) != nil || r.take(&m) != nil {
@@ -206,6 +213,14 @@ func FuzzReceive(f *testing.F) {
 				r.collection.Frame.Layout = r.layout
 				if err := r.collection.Frame.Check(); err != nil {
 					t.Error(err)
+				}
+				names := map[string]bool{}
+				for _, series := range r.layout.Series {
+					if text := series.Labels.String(); names[text] {
+						t.Errorf("%s occurs twice", text)
+					} else {
+						names[text] = true
+					}
 				}
 				return
 			}

@@ -35,13 +35,17 @@ type sentLayout struct {
 
 const forgetTarget = 30 * time.Minute // without a collection: it was removed
 
-// epoch returns the epoch of the layout, a new one when the target's columns changed.
-func (s *sentLayouts) epoch(target string, layout *frame.Layout, now time.Time) uint64 {
+// note notes the layout of a target's collection and returns its epoch, a new one when the target's columns changed.
+// before is the layout of the epoch that the engine knows, nil if it is not the one that was noted last.
+func (s *sentLayouts) note(target string, layout *frame.Layout, known uint64, now time.Time) (epoch uint64, before *frame.Layout) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	entry, ok := s.targets[target]
 	if !ok {
 		s.forget(now)
+	}
+	if entry.epoch == known {
+		before = entry.layout
 	}
 	if !layout.Equal(entry.layout) {
 		if s.last == 0 { // not from 1: an engine must not take ours for those of an earlier process
@@ -52,7 +56,7 @@ func (s *sentLayouts) epoch(target string, layout *frame.Layout, now time.Time) 
 	}
 	entry.layout, entry.used = layout, now
 	s.targets[target] = entry
-	return entry.epoch
+	return entry.epoch, before
 }
 
 // forget drops targets that are no longer collected; it runs when there is a new one, so the map cannot grow for ever.
@@ -69,10 +73,12 @@ func (s *sentLayouts) forget(now time.Time) {
 
 type collectStream = grpc.ServerStreamingServer[pluginpb.CollectResponse]
 
-// sendLayout sends the layout in parts; one without series is one empty part.
-func sendLayout(stream collectStream, epoch uint64, layout *frame.Layout) error {
+// sendLayout sends the layout in parts, as what differs from the one before if that is not nil; one without series is one
+// empty part.
+func sendLayout(stream collectStream, epoch uint64, layout, before *frame.Layout) error {
+	places := placesIn(before, layout)
 	for first := 0; first == 0 || first < len(layout.Series); {
-		part, n := layoutPart(epoch, first, layout.Series[first:])
+		part, n := layoutPart(epoch, first, layout.Series[first:], places[first:])
 		if err := stream.Send(&pluginpb.CollectResponse{Part: &pluginpb.CollectResponse_Layout{Layout: part}}); err != nil {
 			return err
 		}
@@ -83,8 +89,9 @@ func sendLayout(stream collectStream, epoch uint64, layout *frame.Layout) error 
 	return nil
 }
 
-// layoutPart encodes as many of the series as a message may hold, at least one, and tells how many.
-func layoutPart(epoch uint64, first int, series []frame.Series) (*pluginpb.LayoutPart, int) {
+// layoutPart encodes as many of the series as a message may hold, at least one, and tells how many. places says which
+// column of the layout before each of them has, absent for none.
+func layoutPart(epoch uint64, first int, series []frame.Series, places []int) (*pluginpb.LayoutPart, int) {
 	part := &pluginpb.LayoutPart{Epoch: epoch, First: uint64(first)}
 	index := map[string]uint32{}
 	size := 0
@@ -98,8 +105,19 @@ func layoutPart(epoch uint64, first int, series []frame.Series) (*pluginpb.Layou
 		}
 		return i
 	}
-	n := 0
+	n, named := 0, uint32(0) // since the last column that was taken
 	for ; n < len(series) && size < partBytes; n++ {
+		if places[n] != absent {
+			if n > 0 && places[n-1] != absent && places[n] == places[n-1]+1 {
+				part.Taken[len(part.Taken)-1]++
+			} else {
+				part.Taken = append(part.Taken, named, uint32(places[n]), 1)
+				size += 15
+			}
+			named = 0
+			continue
+		}
+		named++
 		s := &series[n]
 		for _, l := range s.Labels {
 			part.Labels = append(part.Labels, intern(l.Name), intern(l.Value))

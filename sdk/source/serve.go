@@ -86,9 +86,12 @@ func (s *server) Collect(r *pluginpb.CollectRequest, stream grpc.ServerStreaming
 	if err := c.Frame.Check(); err != nil {
 		return plugin.ToStatus(err)
 	}
-	epoch := instance.sent.epoch(target.ID, c.Frame.Layout, time.Now())
+	epoch, before := instance.sent.note(target.ID, c.Frame.Layout, r.GetKnownEpoch(), time.Now())
+	if !r.GetDifferences() {
+		before = nil
+	}
 	if epoch != r.GetKnownEpoch() {
-		if err := sendLayout(stream, epoch, c.Frame.Layout); err != nil {
+		if err := sendLayout(stream, epoch, c.Frame.Layout, before); err != nil {
 			return err
 		}
 	}
