@@ -76,6 +76,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"POST", "/api/v2/alerts", grafana, 403},
 		{"POST", "/api/v2/alerts", prometheus, 200},
 		{"POST", "/api/v1/alerts", prometheus, 200},
+		{"POST", "/api/tocsin/v1/drills", grafana, 403},
+		{"POST", "/api/tocsin/v1/drills", prometheus, 200},
 		{"POST", "/api/v2/silences", prometheus, 403},
 		{"POST", "/api/v2/silences", oncall, 200},
 		{"DELETE", "/api/v2/silence/0b1c", oncall, 200},

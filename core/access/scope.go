@@ -12,9 +12,9 @@ type Scope string
 const (
 	Open    Scope = ""        // anybody: signs of life, which probes ask for
 	Read    Scope = "read"    // look at everything but the program's memory
-	Alerts  Scope = "alerts"  // post alerts, as a Prometheus does
+	Alerts  Scope = "alerts"  // post alerts, as a Prometheus does, and drill
 	Silence Scope = "silence" // silence and acknowledge
-	Admin   Scope = "admin"   // reload, drill, profile …
+	Admin   Scope = "admin"   // reload, profile …
 )
 
 // posts are the requests that are no GET and need less than Admin.
@@ -24,6 +24,7 @@ var posts = []struct {
 }{
 	{"/api/v2/alerts", Alerts},
 	{"/api/v1/alerts", Alerts},
+	{"/api/tocsin/v1/drills", Alerts},
 	{"/api/v2/silence", Silence}, // silences, silence/ID
 	{"/api/tocsin/v1/ack", Silence},
 	{"/api/tocsin/v1/silence", Silence},

@@ -45,6 +45,15 @@ const External = "@external"
 // Self stands for the rule of alerts about the engine itself. No rule of a configuration can have this name.
 const Self = "@tocsin"
 
+// Drill stands for the rule of alerts that are tests. No rule of a configuration can have this name.
+const Drill = "@drill"
+
+// DrillLabel is a label that the alerts of drills have, each with another value: they are never told together with others.
+const DrillLabel = "tocsin_drill"
+
+// Foreign tells that no rule of a configuration has this name: the alerts under it are for others to end.
+func Foreign(rule string) bool { return rule == External || rule == Self || rule == Drill }
+
 // Expired begins the reason of an alert that ended because nobody posted it again: that is no evidence of health, and
 // people are told so.
 const Expired = "expired: "
@@ -60,7 +69,7 @@ func NewExternalFingerprint(labels frame.Labels) Fingerprint {
 
 // Name is what people call the alert: its alertname.
 func (a *Alert) Name() string {
-	if a.Rule != External && a.Rule != Self {
+	if !Foreign(a.Rule) {
 		return a.Rule
 	}
 	return a.Labels.Get("alertname")

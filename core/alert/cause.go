@@ -21,6 +21,8 @@ const (
 	CausePosted       Cause = "posted"          // by others
 	CauseSenderEnded  Cause = "ended by sender" // who posted it
 	CauseSenderSilent Cause = "sender silent"   // its sender did not post it again
+	CauseDrill        Cause = "drill"           // somebody tests a route
+	CauseDrillOver    Cause = "drill over"
 )
 
 // Of data that cannot be seen, or can again.
@@ -98,6 +100,7 @@ var causes = map[Kind][]Cause{
 	KindTransition: {
 		CauseHolds, CauseHeld, CauseHealthy, CauseUnnamed, CauseTargetGone, CauseMissingOK, CauseMissingFires, CauseOverLimit,
 		CauseWithinLimit, CauseRuleRemoved, CausePosted, CauseSenderEnded, CauseSenderSilent,
+		CauseDrill, CauseDrillOver,
 	},
 	KindBlind: {
 		CauseNoAnswer, CauseNoSeries, CauseNotEnough, CauseCannotTell, CauseYoung, CauseRuleFailed,

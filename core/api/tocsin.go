@@ -21,6 +21,7 @@ type Tocsin struct {
 	Receivers func() []Receiver // ordered by reference
 	Routes    func() Route      // the root
 	TestRoute func(frame.Labels) Routed
+	Drills    Drills
 }
 
 // Question says which alerts are asked about: one by its fingerprint, or all of a name whose labels match.
@@ -44,6 +45,9 @@ func (t *Tocsin) register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/tocsin/v1/receivers", t.receivers)
 	mux.HandleFunc("GET /api/tocsin/v1/routes", t.routes)
 	mux.HandleFunc("GET /api/tocsin/v1/routes/test", t.testRoute)
+	mux.HandleFunc("POST /api/tocsin/v1/drills", t.beginDrill)
+	mux.HandleFunc("GET /api/tocsin/v1/drills", func(w http.ResponseWriter, _ *http.Request) { answer(w, t.Drills.All()) })
+	mux.HandleFunc("GET /api/tocsin/v1/drills/{id}", t.drill)
 }
 
 // why answers with a [why.Answer], also where nothing matches.

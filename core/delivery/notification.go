@@ -20,7 +20,7 @@ func (l *Ledger) notification(rec *record, c *content, attempt *Attempt) notifie
 	n := notifier.Notification{
 		ID: attempt.ID, Attempt: attempt.Number, PossibleRepeat: rec.Unknown, Reason: c.reason,
 		Receiver: rec.receiver.Name, GroupKey: rec.Group, DedupKey: rec.dedup, GroupLabels: rec.Labels.Map(),
-		Reference: rec.Reference, ExternalURL: l.options.ExternalURL, Note: c.note(rec.group.Note), Late: c.late(),
+		Reference: rec.Reference, ExternalURL: l.options.ExternalURL, Note: c.note(rec.group.Note), Late: c.late(), Test: c.drill(),
 		Alerts: make([]notifier.Alert, 0, min(len(c.parts), maxAlerts)),
 	}
 	for _, firing := range []bool{true, false} {
@@ -50,6 +50,16 @@ func (c *content) late() bool {
 		any = any || p.role == late || p.member != nil && !p.member.Held.Holds() && p.known.ToldAt.IsZero() && !p.known.Ended
 	}
 	return any
+}
+
+// drill tells that all of it is a test.
+func (c *content) drill() bool {
+	return !slices.ContainsFunc(c.parts, func(p part) bool {
+		if p.member != nil {
+			return p.member.Alert.Rule != alert.Drill
+		}
+		return p.known.Labels.Get(alert.DrillLabel) == ""
+	})
 }
 
 // alert writes one alert.

@@ -27,6 +27,7 @@ import (
 	"github.com/tocsinhq/tocsin/core/alert"
 	"github.com/tocsinhq/tocsin/core/capture"
 	"github.com/tocsinhq/tocsin/core/delivery"
+	"github.com/tocsinhq/tocsin/core/drill"
 	"github.com/tocsinhq/tocsin/core/intake"
 	"github.com/tocsinhq/tocsin/core/journal"
 	"github.com/tocsinhq/tocsin/core/rule"
@@ -70,6 +71,7 @@ type Engine struct {
 	alerts   *alert.Store
 	silences *silence.Store // that people made; those of the configuration are in its setup
 	intake   *intake.Intake // of alerts that others raise
+	drills   *drill.Manager
 	windows  *window.Store
 	recorder WindowLog // of the windows; nil: they do not survive a restart
 	wasm     *wasm.Host
@@ -155,6 +157,7 @@ func (e *Engine) openState(context.Context) error {
 	}
 	e.opened.push("what rules remember", func(context.Context) error { return e.states.flush() })
 	e.openIntake()
+	e.openDrills()
 	return e.openSilences()
 }
 
@@ -260,6 +263,8 @@ func (e *Engine) Start(context.Context) error {
 		return err
 	}
 	e.opened.push("rules", e.rules.Stop)
+	e.drills.Start()
+	e.opened.push("drills", e.drills.Stop)
 	e.routing.Go(e.routeChanges) // now that the alerts of rules that are no more have ended
 	e.recordWindows()
 	if err := e.scrape.Start(s.sources); err != nil {

@@ -98,6 +98,7 @@ func (s span) nap(now time.Time) time.Duration {
 // decided takes what delivery decided.
 func (e *Engine) decided(d alert.Decision) {
 	e.metrics.decided(d)
+	e.drills.Observe(&d)
 	e.journal.Record(d)
 }
 

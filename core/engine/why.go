@@ -23,6 +23,7 @@ import (
 func (e *Engine) tocsin() *api.Tocsin {
 	return &api.Tocsin{
 		Why: e.why, Summary: e.whySummary, Receivers: e.receiverStandings, Routes: e.runningRoutes, TestRoute: e.testRoute,
+		Drills: drills{e.drills, e},
 	}
 }
 

@@ -67,8 +67,10 @@ func newInhibitor(rules []Inhibition) inhibitor {
 	}
 }
 
-// inhibits tells that an alert may inhibit others.
-func inhibits(a *alert.Alert) bool { return a.State == alert.Firing && !a.Shadow }
+// inhibits tells that an alert may inhibit others. A drill hides nothing that is real.
+func inhibits(a *alert.Alert) bool {
+	return a.State == alert.Firing && !a.Shadow && a.Rule != alert.Drill
+}
 
 // update takes an alert as it was and as it is, nil where it was or is not there, and adds to touched the alerts of
 // which another one, or none, now decides.

@@ -29,8 +29,10 @@ type entry struct {
 	groups   []*group  // that hold it
 }
 
-// hides tells that the silences of an entry withhold something.
-func (e *entry) hides() bool { return e.alert.State == alert.Firing && !e.alert.Shadow }
+// hides tells that the silences of an entry withhold something that is real.
+func (e *entry) hides() bool {
+	return e.alert.State == alert.Firing && !e.alert.Shadow && e.alert.Rule != alert.Drill
+}
 
 // New returns a router for everything in the input. All its groups count as changed.
 func New(in Input) *Router {
@@ -127,9 +129,9 @@ func (r *Router) place(e *entry) {
 		if !held.Holds() {
 			heldHere = b.muted()
 		}
-		ls := b.groupLabels(e.alert.Labels)
+		ls := b.groupLabels(e.alert)
 		for _, l := range b.lanes {
-			g := l.group(ls)
+			g := l.group(ls, e.alert.Rule == alert.Drill)
 			if at := slices.Index(groups, g); at < 0 {
 				groups, places = append(groups, g), append(places, edit{e.alert.Fingerprint, e, heldHere})
 			} else if !heldHere.Holds() {

@@ -106,12 +106,16 @@ func matches(matchers []*labels.Matcher, ls frame.Labels) bool {
 	return true
 }
 
-// groupLabels are the labels by which this branch groups an alert.
-func (b *branch) groupLabels(ls frame.Labels) frame.Labels {
-	if b.all {
-		return ls
+// groupLabels are the labels by which this branch groups an alert. A drill is a group of its own, so that nothing that is
+// real is told together with it.
+func (b *branch) groupLabels(a *alert.Alert) frame.Labels {
+	switch {
+	case b.all:
+		return a.Labels
+	case a.Rule == alert.Drill:
+		return a.Labels.Only(append([]string{alert.DrillLabel}, b.groupBy...)...)
 	}
-	return ls.Only(b.groupBy...)
+	return a.Labels.Only(b.groupBy...)
 }
 
 // muted tells what withholds openings on this branch.
@@ -137,8 +141,8 @@ type edit struct {
 	held  alert.Hold
 }
 
-// group finds the group with these labels, or begins it.
-func (l *lane) group(ls frame.Labels) *group {
+// group finds the group with these labels, or begins it. That of a drill waits for no timer.
+func (l *lane) group(ls frame.Labels, drill bool) *group {
 	hash := ls.Hash()
 	for _, g := range l.groups[hash] {
 		if g.told.Labels.Equal(ls) {
@@ -148,6 +152,9 @@ func (l *lane) group(ls frame.Labels) *group {
 	g := &group{lane: l, hash: hash, told: alert.Group{
 		Receiver: l.receiver, Key: groupKey(l.key, ls), Labels: ls, Wait: l.wait, Interval: l.interval, Repeat: l.repeat, Fallback: l.fallback,
 	}}
+	if drill {
+		g.told.Wait, g.told.Interval = 0, 0
+	}
 	l.groups[hash] = append(l.groups[hash], g)
 	return g
 }

@@ -129,7 +129,7 @@ func (m *Manager) endRemoved(rules []*running, now time.Time) (changed bool) {
 		defined[r.Name] = true
 	}
 	for _, name := range m.options.Alerts.Rules() {
-		if defined[name] || name == alert.External || name == alert.Self {
+		if defined[name] || alert.Foreign(name) {
 			continue
 		}
 		var resolved []alert.Alert

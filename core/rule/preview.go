@@ -25,7 +25,7 @@ func (m *Manager) Preview(definitions []Definition, alerts []alert.Alert) (after
 		r := next[a.Rule]
 		live := a.State == alert.Pending || a.State == alert.Firing
 		switch {
-		case a.Rule == alert.External || !live:
+		case alert.Foreign(a.Rule) || !live:
 		case r == nil && a.State == alert.Pending:
 			continue
 		case r == nil:

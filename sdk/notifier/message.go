@@ -12,7 +12,7 @@ func toMessage(n Notification) *pluginpb.Notification {
 	m := &pluginpb.Notification{
 		Id: clean(n.ID), Attempt: uint32(n.Attempt), PossibleRepeat: n.PossibleRepeat, Reason: string(n.Reason),
 		Receiver: clean(n.Receiver), GroupKey: clean(n.GroupKey), DedupKey: clean(n.DedupKey), GroupLabels: cleanMap(n.GroupLabels),
-		Truncated: uint32(n.Truncated), Reference: clean(n.Reference), ExternalUrl: clean(n.ExternalURL), Note: clean(n.Note), Late: n.Late,
+		Truncated: uint32(n.Truncated), Reference: clean(n.Reference), ExternalUrl: clean(n.ExternalURL), Note: clean(n.Note), Late: n.Late, Test: n.Test,
 	}
 	for _, a := range n.Alerts {
 		m.Alerts = append(m.Alerts, &pluginpb.Alert{
@@ -28,7 +28,7 @@ func fromMessage(m *pluginpb.Notification) Notification {
 	n := Notification{
 		ID: m.GetId(), Attempt: int(m.GetAttempt()), PossibleRepeat: m.GetPossibleRepeat(), Reason: Reason(m.GetReason()),
 		Receiver: m.GetReceiver(), GroupKey: m.GetGroupKey(), DedupKey: m.GetDedupKey(), GroupLabels: m.GetGroupLabels(),
-		Truncated: int(m.GetTruncated()), Reference: m.GetReference(), ExternalURL: m.GetExternalUrl(), Note: m.GetNote(), Late: m.GetLate(),
+		Truncated: int(m.GetTruncated()), Reference: m.GetReference(), ExternalURL: m.GetExternalUrl(), Note: m.GetNote(), Late: m.GetLate(), Test: m.GetTest(),
 	}
 	for _, a := range m.GetAlerts() {
 		n.Alerts = append(n.Alerts, Alert{

@@ -45,6 +45,7 @@ type Notification struct {
 	Reference   string // what the service answered to the last accepted notification of this incident; "" for the first
 	ExternalURL string // where this Tocsin is reached from outside
 	Note        string // what the reader must know about this message itself: "delivered late", "template failed: …"
+	Test        bool   // of a drill: whatever people see of it has to say TEST
 }
 
 // Firing tells whether at least one alert still fires; otherwise the notification closes the incident.

@@ -1299,6 +1299,7 @@ type Notification struct {
 	ExternalUrl    string                 `protobuf:"bytes,12,opt,name=external_url,json=externalUrl,proto3" json:"external_url,omitempty"`
 	Note           string                 `protobuf:"bytes,13,opt,name=note,proto3" json:"note,omitempty"`  // what the reader must know about the message itself
 	Late           bool                   `protobuf:"varint,14,opt,name=late,proto3" json:"late,omitempty"` // nothing fires any more, and the service may never have heard that it did
+	Test           bool                   `protobuf:"varint,15,opt,name=test,proto3" json:"test,omitempty"` // of a drill: whatever people see of it has to say TEST
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1427,6 +1428,13 @@ func (x *Notification) GetNote() string {
 func (x *Notification) GetLate() bool {
 	if x != nil {
 		return x.Late
+	}
+	return false
+}
+
+func (x *Notification) GetTest() bool {
+	if x != nil {
+		return x.Test
 	}
 	return false
 }
@@ -1729,7 +1737,7 @@ const file_tocsin_plugin_v1_plugin_proto_rawDesc = "" +
 	"instanceId\x12B\n" +
 	"\fnotification\x18\x02 \x01(\v2\x1e.tocsin.plugin.v1.NotificationR\fnotification\x12\x1d\n" +
 	"\n" +
-	"timeout_ns\x18\x03 \x01(\x03R\ttimeoutNs\"\x9b\x04\n" +
+	"timeout_ns\x18\x03 \x01(\x03R\ttimeoutNs\"\xaf\x04\n" +
 	"\fNotification\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\x12'\n" +
@@ -1745,7 +1753,8 @@ const file_tocsin_plugin_v1_plugin_proto_rawDesc = "" +
 	"\treference\x18\v \x01(\tR\treference\x12!\n" +
 	"\fexternal_url\x18\f \x01(\tR\vexternalUrl\x12\x12\n" +
 	"\x04note\x18\r \x01(\tR\x04note\x12\x12\n" +
-	"\x04late\x18\x0e \x01(\bR\x04late\x1a>\n" +
+	"\x04late\x18\x0e \x01(\bR\x04late\x12\x12\n" +
+	"\x04test\x18\x0f \x01(\bR\x04test\x1a>\n" +
 	"\x10GroupLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb7\x04\n" +

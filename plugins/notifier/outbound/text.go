@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/tocsinhq/tocsin/sdk/notifier"
 )
 
 const ellipsis = "…"
@@ -31,6 +33,17 @@ func Clip(s string, limit int) string {
 func OneLine(s string) string {
 	s = strings.ToValidUTF8(s, string(utf8.RuneError))
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+}
+
+// TestMark begins the texts of a drill.
+const TestMark = "TEST"
+
+// Marked is a text of a message, beginning with [TestMark] where the message is that of a drill. No text stays none.
+func Marked(n *notifier.Notification, text string) string {
+	if !n.Test || text == "" || strings.HasPrefix(text, TestMark) {
+		return text
+	}
+	return TestMark + " " + text
 }
 
 // maxURL is the length of a URL that people are still asked to follow, in bytes.

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/tocsinhq/tocsin/sdk/notifier"
 )
 
 func TestClip(t *testing.T) {
@@ -46,6 +48,19 @@ func TestOneLine(t *testing.T) {
 	for in, want := range map[string]string{"": "", "a\n\tb\x00c": "a b c", " x ": "x", "\xff": "\ufffd", "\u2028a\u00a0b": "a b"} {
 		if got := OneLine(in); got != want {
 			t.Errorf("OneLine(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestMarked(t *testing.T) {
+	for _, tt := range []struct {
+		test     bool
+		in, want string
+	}{
+		{true, "it is down", "TEST it is down"}, {true, "TEST: it is down", "TEST: it is down"}, {true, "", ""}, {false, "it is down", "it is down"},
+	} {
+		if got := Marked(&notifier.Notification{Test: tt.test}, tt.in); got != tt.want {
+			t.Errorf("Marked(%t, %q) = %q, want %q", tt.test, tt.in, got, tt.want)
 		}
 	}
 }

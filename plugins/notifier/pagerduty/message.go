@@ -52,7 +52,7 @@ func (c *Config) event(n *notifier.Notification, action, key string) event {
 			Action:     action,
 			DedupKey:   dedupKey(n),
 			Payload: &pd.V2Payload{
-				Summary:   outbound.Clip(cmp.Or(outbound.OneLine(c.Description), summary(n)), maxSummary),
+				Summary:   outbound.Clip(outbound.Marked(n, cmp.Or(outbound.OneLine(c.Description), summary(n))), maxSummary),
 				Source:    clipLabel(cmp.Or(c.Source, source(n, alerts, shared))),
 				Severity:  cmp.Or(c.Severity, severity(alerts)),
 				Timestamp: timestamp(alerts),

@@ -76,13 +76,13 @@ func (c *Config) envelope() message {
 }
 
 func (c *Config) message(n *notifier.Notification) message {
-	title := cmp.Or(outbound.Clip(c.Title, maxTitle), builtinTitle(n))
+	title := outbound.Clip(outbound.Marked(n, cmp.Or(c.Title, builtinTitle(n))), maxTitle)
 	a := attachment{
 		Title:      title,
 		TitleLink:  cmp.Or(c.TitleLink, n.ExternalURL),
-		Pretext:    c.Pretext,
-		Text:       cmp.Or(outbound.Clip(c.Text, maxText), builtinText(n)),
-		Fallback:   outbound.Clip(cmp.Or(c.Fallback, title), maxFallback),
+		Pretext:    outbound.Marked(n, c.Pretext),
+		Text:       outbound.Clip(outbound.Marked(n, cmp.Or(c.Text, builtinText(n))), maxText),
+		Fallback:   outbound.Clip(outbound.Marked(n, cmp.Or(c.Fallback, title)), maxFallback),
 		CallbackID: c.CallbackID,
 		ImageURL:   c.ImageURL,
 		ThumbURL:   c.ThumbURL,
@@ -101,7 +101,7 @@ func (c *Config) message(n *notifier.Notification) message {
 		a.Actions = append(a.Actions, action(b))
 	}
 	m := c.envelope()
-	m.Text, m.Attachments = c.MessageText, []attachment{a}
+	m.Text, m.Attachments = outbound.Marked(n, c.MessageText), []attachment{a}
 	return m
 }
 

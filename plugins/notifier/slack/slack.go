@@ -141,7 +141,7 @@ func (b bot) reply(ctx context.Context, n *notifier.Notification, posted referen
 		return edited, nil
 	}
 	m := b.config.envelope()
-	m.Channel, m.ThreadTS, m.Text = posted.channel, posted.ts, text
+	m.Channel, m.ThreadTS, m.Text = posted.channel, posted.ts, outbound.Marked(n, text)
 	replied, err := b.post(ctx, m)
 	if err != nil || replied.Outcome == notifier.Retry {
 		return replied.Result, err

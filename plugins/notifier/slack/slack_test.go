@@ -224,6 +224,25 @@ func TestMessageThatCannotBeEditedIsPostedAnew(t *testing.T) {
 	}
 }
 
+// Whatever a drill shows says so, also in texts of the configuration and in the thread.
+func TestDrillSaysSo(t *testing.T) {
+	s := serve(t)
+	bot := s.bot(t, map[string]any{"message_text": "<!here>", "pretext": "{{ .CommonLabels.alertname }}", "title": "down", "text": "help", "fallback": "x"})
+	n := ended(incident())
+	n.Reference, n.Test = "C1/2.3", true
+	if result, err := bot.Send(t.Context(), n); err != nil || result.Outcome != notifier.Delivered || s.methods() != "chat.update chat.postMessage" {
+		t.Fatalf("%+v, %v, calls %q", result, err, s.methods())
+	}
+	for _, want := range []string{`"text":"TEST <!here>"`, `"pretext":"TEST HighAPIErrorRate"`, `"title":"TEST down"`, `"text":"TEST help"`, `"fallback":"TEST x"`} {
+		if !strings.Contains(s.Bodies[0], want) {
+			t.Errorf("no %s in %s", want, s.Bodies[0])
+		}
+	}
+	if !strings.Contains(s.Bodies[1], `"text":"TEST :white_check_mark: `) {
+		t.Errorf("reply %s", s.Bodies[1])
+	}
+}
+
 func TestReplyThatFails(t *testing.T) {
 	tests := []struct {
 		code   string

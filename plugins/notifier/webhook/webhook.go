@@ -3,7 +3,7 @@
 //
 // Each request carries two headers more: Idempotency-Key and X-Tocsin-Delivery hold the id of the notification, which
 // is the same for every attempt at the same content; X-Tocsin-Attempt counts the attempts from 1. A receiver that
-// remembers ids for some hours sees each notification exactly once.
+// remembers ids for some hours sees each notification exactly once. Those of drills have X-Tocsin-Test: true, too.
 //
 // Any 2xx is acceptance. 5xx, 429, 408, 425 and no answer are tried again, at Retry-After at the earliest. All else is final.
 package webhook
@@ -96,5 +96,8 @@ func deliveryHeader(n *notifier.Notification) http.Header {
 		h.Set("X-Tocsin-Delivery", n.ID)
 	}
 	h.Set("X-Tocsin-Attempt", strconv.Itoa(max(n.Attempt, 1)))
+	if n.Test {
+		h.Set("X-Tocsin-Test", "true")
+	}
 	return h
 }

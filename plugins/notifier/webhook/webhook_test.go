@@ -61,7 +61,7 @@ func TestSend(t *testing.T) {
 		},
 	})
 	result, err := w.Send(t.Context(), notifier.Notification{
-		ID: "4f1c", Attempt: 3, Receiver: "ops.team+1", Reason: notifier.ReasonAdded, Alerts: three(), ExternalURL: "http://tocsin:9095",
+		Test: true, ID: "4f1c", Attempt: 3, Receiver: "ops.team+1", Reason: notifier.ReasonAdded, Alerts: three(), ExternalURL: "http://tocsin:9095",
 		GroupLabels: map[string]string{"alertname": "HighAPIErrorRate"},
 		GroupKey:    `{}/{severity="page"}:{alertname="HighAPIErrorRate"}`,
 	})
@@ -80,13 +80,13 @@ func TestSend(t *testing.T) {
 	}
 	r := (*requests)[0]
 	got := map[string]string{"method": r.Method, "path": r.URL.Path}
-	for _, name := range []string{"Content-Type", "User-Agent", "Authorization", "X-Team", "Idempotency-Key", "X-Tocsin-Delivery", "X-Tocsin-Attempt"} {
+	for _, name := range []string{"Content-Type", "User-Agent", "Authorization", "X-Team", "Idempotency-Key", "X-Tocsin-Delivery", "X-Tocsin-Attempt", "X-Tocsin-Test"} {
 		got[name] = r.Header.Get(name)
 	}
 	if diff := cmp.Diff(map[string]string{
 		"method": "POST", "path": "/hook", "Content-Type": "application/json", "User-Agent": "Tocsin",
 		"Authorization": "Bearer s3cret-token", "X-Team": "ops",
-		"Idempotency-Key": "4f1c", "X-Tocsin-Delivery": "4f1c", "X-Tocsin-Attempt": "3",
+		"Idempotency-Key": "4f1c", "X-Tocsin-Delivery": "4f1c", "X-Tocsin-Attempt": "3", "X-Tocsin-Test": "true",
 	}, got); diff != "" {
 		t.Errorf("request -want +got:\n%s", diff)
 	}
