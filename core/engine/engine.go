@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -220,11 +221,7 @@ func (e *Engine) listen(ctx context.Context) (err error) {
 	if e.tls, err = tlsConfig(e.options.Config.Web); err != nil {
 		return err
 	}
-	network, address := "tcp", e.options.Config.Engine.Listen
-	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		network, address = "unix", path
-	}
-	if e.listener, err = new(net.ListenConfig).Listen(ctx, network, address); err != nil {
+	if e.listener, err = listen(ctx, e.options.Config.Engine.Listen); err != nil {
 		return fmt.Errorf("engine.listen: %w", err)
 	}
 	e.opened.push("listener", func(context.Context) error {
@@ -234,6 +231,26 @@ func (e *Engine) listen(ctx context.Context) (err error) {
 		return nil
 	})
 	return nil
+}
+
+// listen listens at host:port, or at unix:PATH. A socket that nobody answers at any more is that of an engine which was
+// killed, and is replaced.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	path, unix := strings.CutPrefix(address, "unix:")
+	if !unix {
+		return new(net.ListenConfig).Listen(ctx, "tcp", address)
+	}
+	if there, err := os.Lstat(path); err == nil && there.Mode()&os.ModeSocket != 0 {
+		switch c, err := new(net.Dialer).DialContext(ctx, "unix", path); {
+		case err == nil:
+			_ = c.Close()
+		case errors.Is(err, syscall.ECONNREFUSED):
+			if err := os.Remove(path); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return new(net.ListenConfig).Listen(ctx, "unix", path)
 }
 
 // Addr is where the engine answers HTTP; nil if it is offline.
