@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,13 +17,14 @@ type engine struct {
 	binary string
 	dir    string
 	log    io.Writer
-	proc   *exec.Cmd // nil while it is dead
+	proc   *exec.Cmd  // nil while it is dead
+	ended  chan error // of proc
 }
 
 // configuration is what the engine runs; with spare it has a rule and a source more, which concern nobody.
 func (e *engine) configure(target, pager, flaky, steady string, spare bool) error {
 	text := fmt.Sprintf(`
-engine { listen = "127.0.0.1:0" }
+engine { listen = %q }
 source "http" "world" {
   targets  = [%q]
   interval = "1s"
@@ -54,7 +56,7 @@ route {
   group_interval  = "1s"
   repeat_interval = "30d"
 }
-`, target, pager, flaky, steady)
+`, e.address(), target, pager, flaky, steady)
 	if spare {
 		text += fmt.Sprintf(`
 source "http" "spare" {
@@ -75,6 +77,9 @@ rule "Spare" {
 	return os.Rename(file+".new", file)
 }
 
+// address is where it listens.
+func (e *engine) address() string { return "unix:" + filepath.Join(e.dir, "api") }
+
 // start starts it.
 func (e *engine) start() error {
 	p := exec.Command(e.binary, "run", filepath.Join(e.dir, "tocsin.hcl"), "-log-format", "json", "-log-level", "info") //nolint:noctx // it is to be killed
@@ -82,8 +87,24 @@ func (e *engine) start() error {
 	if err := p.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", e.binary, err)
 	}
-	e.proc = p
+	e.proc, e.ended = p, make(chan error, 1)
+	go func() { e.ended <- p.Wait() }()
 	return nil
+}
+
+// alone lets it run for a time. It must not end by itself.
+func (e *engine) alone(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(max(d, 0))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case err := <-e.ended:
+		e.proc = nil
+		return fmt.Errorf("the engine ended by itself: %w", err)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // kill is kill -9.
@@ -92,7 +113,7 @@ func (e *engine) kill() error {
 		return fmt.Errorf("kill the engine: %w", err)
 	}
 	var exit *exec.ExitError
-	if err := e.proc.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+	if err := <-e.ended; !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		return fmt.Errorf("the engine ended before it was killed: %w", err)
 	}
 	e.proc = nil
@@ -117,7 +138,7 @@ func (e *engine) stop() error {
 	}
 	force := time.AfterFunc(time.Minute, func() { _ = e.proc.Process.Kill() })
 	defer force.Stop()
-	if err := e.proc.Wait(); err != nil {
+	if err := <-e.ended; err != nil {
 		return fmt.Errorf("stop the engine: %w", err)
 	}
 	e.proc = nil

@@ -1,6 +1,6 @@
 // Command tocsin-chaos runs the real binary against receivers that fail in every way, kills it with -9 at any moment, and
 // holds what the receivers took against what happened: nothing undelivered, nothing left open, no false resolve, no
-// repetition without a mark. It needs nothing but the binary.
+// repetition without a mark, and a reason for everything. It needs nothing but the binary.
 package main
 
 import (
@@ -106,13 +106,15 @@ func run(ctx context.Context, s settings, out io.Writer) (clean bool, err error)
 	}
 	deadline := start.Add(s.span + s.patience)
 	for time.Now().Before(deadline) && slices.ContainsFunc(receivers, func(r *receiver) bool { return !settled(w.incidents, r.taken()) }) {
-		if !pause(ctx, time.Second) {
-			return false, context.Cause(ctx)
+		if err := e.alone(ctx, time.Second); err != nil {
+			return false, err
 		}
 	}
 	fmt.Fprintf(out, "%6s  settled, or out of patience\n", at(time.Since(start)))
 	pause(ctx, 5*time.Second) // for what should not come any more
-	return report(out, w.incidents, receivers), nil
+	told := report(out, w.incidents, receivers)
+	explained, err := e.explain(ctx, receivers, random, out)
+	return told && explained, err
 }
 
 // disturb kills and reloads at random moments of the span, and lets it run after that.
@@ -131,8 +133,8 @@ func (e *engine) disturb(ctx context.Context, s settings, random *rand.Rand, sta
 	slices.Sort(order)
 	spare := false
 	for _, m := range order {
-		if !pause(ctx, time.Until(start.Add(m))) {
-			return context.Cause(ctx)
+		if err := e.alone(ctx, time.Until(start.Add(m))); err != nil {
+			return err
 		}
 		if moments[m] {
 			fmt.Fprintf(out, "%6s  kill -9\n", at(time.Since(start)))
@@ -156,10 +158,7 @@ func (e *engine) disturb(ctx context.Context, s settings, random *rand.Rand, sta
 			return err
 		}
 	}
-	if !pause(ctx, time.Until(start.Add(s.span))) {
-		return context.Cause(ctx)
-	}
-	return nil
+	return e.alone(ctx, time.Until(start.Add(s.span)))
 }
 
 // pause tells whether the time passed, rather than ctx.

@@ -16,7 +16,7 @@ func TestShortRun(t *testing.T) {
 	}
 	var out bytes.Buffer
 	clean, err := run(t.Context(), settings{
-		binary: binary, incidents: 40, kills: 3, outage: 5 * time.Second, span: 30 * time.Second, patience: 3 * time.Minute, seed: 1,
+		binary: binary, incidents: 40, kills: 3, reloads: 2, outage: 5 * time.Second, span: 30 * time.Second, patience: 3 * time.Minute, seed: 1,
 	}, &out)
 	if err != nil || !clean {
 		t.Errorf("%v\n%s", err, out.String())
