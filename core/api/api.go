@@ -6,12 +6,14 @@ package api
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 )
 
 // Options say what there is to show and whom to hand changes to.
 type Options struct {
 	Ready        func() error  // nil: the engine does its work
+	Degraded     func() error  // what is wrong although it works; nil: nothing ever is
 	Reload       func() error  // loads the configuration again and runs it; nil: not served
 	Plan         func() any    // what Reload would do, to be answered as JSON; nil: not served
 	Alertmanager *Alertmanager // nil: not served
@@ -24,6 +26,7 @@ func New(o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "Tocsin is healthy.")
+		o.sayDegraded(w)
 	})
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
 		if err := o.Ready(); err != nil {
@@ -31,6 +34,7 @@ func New(o Options) http.Handler {
 			return
 		}
 		fmt.Fprintln(w, "Tocsin is ready.")
+		o.sayDegraded(w)
 	})
 	if o.Metrics != nil {
 		mux.Handle("GET /metrics", o.Metrics)
@@ -56,4 +60,14 @@ func New(o Options) http.Handler {
 		o.Tocsin.register(mux)
 	}
 	return mux
+}
+
+// sayDegraded says what is wrong although Tocsin works: no reason to restart it.
+func (o *Options) sayDegraded(w io.Writer) {
+	if o.Degraded == nil {
+		return
+	}
+	if err := o.Degraded(); err != nil {
+		fmt.Fprintf(w, "DEGRADED: %v\n", err)
+	}
 }

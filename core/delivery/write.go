@@ -18,11 +18,11 @@ const (
 type batch struct {
 	records map[*record]struct{}
 	settled []alert.Fingerprint // reported when it is durable
-	done    chan struct{}       // closed then
+	done    []chan struct{}     // closed then; whoever joins waits for the first
 }
 
 func newBatch() *batch {
-	return &batch{records: map[*record]struct{}{}, done: make(chan struct{})}
+	return &batch{records: map[*record]struct{}{}, done: []chan struct{}{make(chan struct{})}}
 }
 
 // touch has a record written as it is when its turn comes. The channel is closed when that is durable. The mutex is
@@ -30,7 +30,7 @@ func newBatch() *batch {
 func (l *Ledger) touch(rec *record) (written <-chan struct{}) {
 	l.mu.batch.records[rec] = struct{}{}
 	signal(l.dirty)
-	return l.mu.batch.done
+	return l.mu.batch.done[0]
 }
 
 // write makes records durable, all that changed meanwhile in one commit. There is one writer, so no record is ever
@@ -55,29 +55,55 @@ func (l *Ledger) write() {
 	}
 }
 
-// writeBatch writes until storage takes it. It returns false where it gave up, at the end of Stop's patience.
+// writeBatch writes until storage takes it, and what changes meanwhile along with it. It returns false where it gave up, at
+// the end of Stop's patience.
 func (l *Ledger) writeBatch(b *batch) bool {
-	for chunk := range slices.Chunk(slices.Collect(maps.Keys(b.records)), maxWrites) {
-		for pause := firstRewrite; ; pause = min(2*pause, longestRewrite) {
-			err := l.commit(chunk)
-			l.noteStorage(err)
-			if err == nil {
-				break
-			}
-			if wait(l.hard, pause) != nil {
-				return false
-			}
+	rest := slices.Collect(maps.Keys(b.records))
+	for pause := firstRewrite; ; pause = min(2*pause, longestRewrite) {
+		refused, err := l.commitAll(rest)
+		l.noteStorage(err)
+		if err == nil {
+			break
 		}
+		if wait(l.hard, pause) != nil {
+			return false
+		}
+		rest = l.absorb(b, refused)
 	}
 	l.mu.Lock()
 	l.mu.writingSince = time.Time{}
 	l.unlock()
-	close(b.done)
+	for _, done := range b.done {
+		close(done)
+	}
 	if len(b.settled) > 0 {
 		slices.Sort(b.settled)
 		l.options.Settled(slices.Compact(b.settled))
 	}
 	return true
+}
+
+// commitAll writes records, and returns those that storage refused, and why it did so last.
+func (l *Ledger) commitAll(records []*record) (refused []*record, err error) {
+	for chunk := range slices.Chunk(records, maxWrites) {
+		if e := l.commit(chunk); e != nil { // the others are offered all the same: storage may put down what it refuses
+			refused, err = append(refused, chunk...), e
+		}
+	}
+	return refused, err
+}
+
+// absorb takes what waits for the next batch into this one, and returns it together with the records that were refused.
+func (l *Ledger) absorb(b *batch, refused []*record) []*record {
+	l.mu.Lock()
+	defer l.unlock()
+	next := l.mu.batch
+	l.mu.batch = newBatch()
+	for _, rec := range refused {
+		next.records[rec] = struct{}{}
+	}
+	b.settled, b.done = append(b.settled, next.settled...), append(b.done, next.done...)
+	return slices.Collect(maps.Keys(next.records))
 }
 
 // commit writes records as they are now, and deletes those that hold nothing to keep.

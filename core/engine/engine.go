@@ -67,7 +67,8 @@ type Engine struct {
 	logger  zerolog.Logger
 	opened  closers
 
-	state    state.Store
+	state    state.Store // of what is refused where it cannot be stored; what has to go on all the same is in
+	durable  state.Store // this one, which keeps it for later
 	journal  *journal.Journal
 	alerts   *alert.Store
 	silences *silence.Store // that people made; those of the configuration are in its setup
@@ -121,25 +122,26 @@ func New(ctx context.Context, o Options) (_ *Engine, err error) {
 	return e, nil
 }
 
-// openState opens data_dir: the durable state, the alerts in it and the journal.
-func (e *Engine) openState(context.Context) error {
+// openState opens data_dir: the durable state, the alerts in it and the journal. A disk that is full or broken does not
+// keep the engine from running.
+func (e *Engine) openState(context.Context) (err error) {
 	dir, journalPath := e.options.Config.Engine.DataDir, ""
 	if !e.options.World.Offline {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		journalPath = filepath.Join(dir, "journal.jsonl")
+		if err := os.MkdirAll(dir, 0o700); state.Refuses(err) {
+			e.logger.Error().Err(err).Msg("data_dir cannot be made: what is decided cannot be explained afterwards")
+			journalPath = ""
+		} else if err != nil {
 			return fmt.Errorf("make data_dir: %w", err)
 		}
-		journalPath = filepath.Join(dir, "journal.jsonl")
 	}
-	var err error
-	if e.state = e.options.World.State; e.state == nil {
-		if e.state, err = state.Open(filepath.Join(dir, "state.db")); err != nil {
-			return err
-		}
+	if err := e.openStore(dir); err != nil {
+		return err
 	}
 	if notice := e.state.Notice(); notice != nil {
 		e.logger.Error().Err(notice).Msg("the engine starts without its former state: incidents it had open must be closed by hand")
 	}
-	e.opened.push("state", func(context.Context) error { return e.state.Close() })
+	e.opened.push("state", func(context.Context) error { return e.durable.Close() })
 
 	e.journal, err = journal.Open(journal.Options{Path: journalPath, Logger: e.logger})
 	if err != nil {
@@ -150,10 +152,10 @@ func (e *Engine) openState(context.Context) error {
 		e.journal.Subscribe(e.options.OnDecision)
 	}
 
-	if e.alerts, err = alert.OpenStore(e.state); err != nil {
+	if e.alerts, err = alert.OpenStore(e.durable); err != nil {
 		return fmt.Errorf("load alerts: %w", err)
 	}
-	if e.states, err = openRuleStates(e.state, e.logger); err != nil {
+	if e.states, err = openRuleStates(e.durable, e.logger); err != nil {
 		return err
 	}
 	e.opened.push("what rules remember", func(context.Context) error { return e.states.flush() })
@@ -207,7 +209,7 @@ func (e *Engine) openSetup(ctx context.Context) error {
 func (e *Engine) openDelivery(context.Context) (err error) {
 	s := e.setup.Load()
 	e.ledger, err = delivery.New(delivery.Options{
-		State: e.state, Receivers: s.receivers, Record: e.decided, Settled: e.forget, Retired: e.retired,
+		State: e.durable, Receivers: s.receivers, Record: e.decided, Settled: e.forget, Retired: e.retired,
 		ExternalURL: s.config.Engine.ExternalURL, Seed: e.options.World.Seed, Logger: e.logger,
 	})
 	return err
@@ -284,6 +286,7 @@ func (e *Engine) Start(context.Context) error {
 	e.opened.push("drills", e.drills.Stop)
 	e.routing.Go(e.routeChanges) // now that the alerts of rules that are no more have ended
 	e.recordWindows()
+	e.mendStorage()
 	if err := e.scrape.Start(s.sources); err != nil {
 		return err
 	}

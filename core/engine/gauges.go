@@ -241,7 +241,5 @@ func (p page) configuration(e *Engine, s *setup) {
 	hash, _ := strconv.ParseUint(s.config.Hash[:12], 16, 64) // as much as a float holds
 	p.gauge("alertmanager_config_hash", "The beginning of the configuration's hash.", float64(hash))
 	p.gauge("alertmanager_inhibition_rules", "Inhibitions.", float64(len(s.config.Inhibits)))
-	_, owed := e.ledger.Degraded()
-	_, refused := e.alerts.Refused()
-	p.flag("tocsin_degraded", "Whether storage refuses: a crash would lose what changed.", owed != nil || refused != nil)
+	p.flag("tocsin_degraded", "Whether storage refuses: a crash would lose what changed.", e.degraded() != nil)
 }

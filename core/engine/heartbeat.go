@@ -22,6 +22,7 @@ import (
 type heartbeat struct {
 	rules   func() []rule.Status
 	targets func() []scrape.Status
+	storage func() error         // why alerts cannot be stored
 	known   map[string]time.Time // since when, by what may stand still
 	dark    int                  // beats in a row at which no target was up
 }
@@ -42,7 +43,7 @@ const heartbeatRules = "@heartbeat "
 func (e *Engine) prepareHeartbeats(s *setup) error {
 	for _, h := range s.config.Heartbeats {
 		program, err := obtain(s, heartbeatRules+h.Name, "", func() (*heartbeat, func(context.Context) error, error) {
-			return &heartbeat{rules: e.rules.Status, targets: e.scrape.Targets, known: map[string]time.Time{}}, nil, nil
+			return &heartbeat{rules: e.rules.Status, targets: e.scrape.Targets, storage: e.storageStands, known: map[string]time.Time{}}, nil, nil
 		})
 		if err != nil {
 			return err
@@ -118,6 +119,11 @@ func (h *heartbeat) standsStill(now time.Time) string {
 	for _, r := range h.rules() {
 		if !strings.HasPrefix(r.Name, heartbeatRules) && !r.RestsUntil.After(now) {
 			check("rule "+r.Name+" was not evaluated", r.LastEvaluation, 3*r.Interval)
+		}
+	}
+	if h.storage != nil {
+		if err := h.storage(); err != nil {
+			still = append(still, err.Error())
 		}
 	}
 	h.known = known

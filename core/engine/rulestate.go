@@ -90,6 +90,16 @@ func (s *ruleStates) put(rule string, state []byte, urgent bool) {
 	}
 }
 
+// mend writes what storage refused before.
+func (s *ruleStates) mend() {
+	s.mu.Lock()
+	refused := s.refused
+	s.mu.Unlock()
+	if refused {
+		_ = s.flush() // has been said
+	}
+}
+
 // flush writes what waits.
 func (s *ruleStates) flush() error {
 	s.mu.Lock()
@@ -107,6 +117,7 @@ func (s *ruleStates) flush() error {
 	s.refused = err != nil
 	switch {
 	case err != nil:
+		writes = maps.Clone(writes)  // storage may still be at them
 		maps.Copy(writes, s.waiting) // which is newer
 		s.waiting = writes
 		if !said {

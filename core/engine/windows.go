@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/core/state"
 	"github.com/tocsinhq/tocsin/core/wal"
 	"github.com/tocsinhq/tocsin/core/window"
 	"github.com/tocsinhq/tocsin/sdk/frame"
@@ -48,6 +49,10 @@ func (e *Engine) restoreWindows(context.Context) error {
 		}
 		cfg := e.options.Config.Engine
 		log, err := wal.Open(wal.Options{Dir: filepath.Join(cfg.DataDir, "windows"), Sync: cfg.WindowSync, Logger: e.logger})
+		if state.Refuses(err) {
+			e.logger.Error().Err(err).Msg("the windows have no log: after a restart rules wait until they are full again")
+			return nil
+		}
 		if err != nil {
 			return err
 		}

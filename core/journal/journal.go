@@ -5,7 +5,9 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -60,7 +62,8 @@ type entry struct {
 	written  chan<- struct{}
 }
 
-// Open opens the journal, or begins one. A line that a crash left unfinished stays, and is not read.
+// Open opens the journal, or begins one. A line that a crash left unfinished stays, and is not read. A disk that refuses
+// is no error: lines are lost until it takes them.
 func Open(o Options) (*Journal, error) {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = defaultMaxBytes
@@ -72,8 +75,12 @@ func Open(o Options) (*Journal, error) {
 		done:    make(chan struct{}),
 	}
 	j.subscribers.list = map[int]func(alert.Decision){}
-	if err := j.open(); err != nil {
+	switch err := j.open(); {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("open journal: %w", err)
+	case err != nil:
+		o.Logger.Error().Err(err).Msg("the journal cannot be opened: it is tried again")
+		j.failing = true
 	}
 	go j.write()
 	return j, nil

@@ -12,9 +12,10 @@ import (
 // ErrInjected is the error of a commit that [MemoryStore.Fail] made fail.
 var ErrInjected = errors.New("storage refuses (injected)")
 
-// MemoryStore is a [Store] for tests that fails on demand.
+// MemoryStore is a [Store] for tests that fails on demand, and for a time without storage.
 type MemoryStore struct {
-	disk *disk // what survives a crash; shared with the store that [MemoryStore.Crash] returns
+	disk   *disk // what survives a crash; shared with the store that [MemoryStore.Crash] returns
+	notice error
 
 	mu struct {
 		sync.Mutex
@@ -34,6 +35,14 @@ type disk struct {
 
 // Memory returns an empty store that forgets everything when the process ends.
 func Memory() *MemoryStore { return &MemoryStore{disk: &disk{values: map[string][]byte{}}} }
+
+// Instead returns an empty store in memory in the place of one that could not be opened. Its notice is an
+// [UnavailableError].
+func Instead(cause error) *MemoryStore {
+	m := Memory()
+	m.notice = &UnavailableError{Cause: cause}
+	return m
+}
 
 // Fail makes the next n commits fail with [ErrInjected]; they write nothing.
 func (m *MemoryStore) Fail(n int) {
@@ -80,7 +89,7 @@ func (m *MemoryStore) Crash() *MemoryStore {
 }
 
 // Notice implements [Store].
-func (m *MemoryStore) Notice() error { return nil }
+func (m *MemoryStore) Notice() error { return m.notice }
 
 // Commit implements [Store].
 func (m *MemoryStore) Commit(writes map[string][]byte) error {

@@ -5,6 +5,7 @@ package state
 import (
 	"errors"
 	"fmt"
+	"syscall"
 )
 
 // Store keeps values by key. Values are absolute, so committing the same write again is always safe: whoever does not
@@ -21,7 +22,7 @@ type Store interface {
 	Load(prefix string, visit func(key string, value []byte) error) error
 
 	// Notice is nil when all is well. Otherwise it is what an operator must hear of loudly although the store works:
-	// a [DamagedError].
+	// a [DamagedError] or an [UnavailableError].
 	Notice() error
 
 	// Close waits for commits under way. Those that come later fail with [ErrClosed].
@@ -50,6 +51,26 @@ func (e *DamagedError) Error() string {
 }
 
 func (e *DamagedError) Unwrap() error { return e.Cause }
+
+// UnavailableError is the [Store.Notice] of a store in memory, in the place of one that could not be opened.
+type UnavailableError struct{ Cause error }
+
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("the state could not be opened (%v): this start begins with empty state and keeps it in memory only; "+
+		"incidents opened before must be closed by hand; start tocsin again when storage works", e.Cause)
+}
+
+func (e *UnavailableError) Unwrap() error { return e.Cause }
+
+// Refuses tells that an error is that of a disk that is full, broken or read-only, which is no reason not to run.
+func Refuses(err error) bool {
+	for _, errno := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
 
 // check refuses what no store can hold, so that one bad write cannot fail those that share its transaction.
 func check(writes map[string][]byte) error {

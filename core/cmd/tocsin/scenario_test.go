@@ -91,7 +91,10 @@ func (g *gateway) address() string { return strings.TrimPrefix(g.URL, "http://")
 type pagerEvent struct {
 	Action   string `json:"event_action"`
 	DedupKey string `json:"dedup_key"`
-	Payload  struct{ Summary, Severity string }
+	Payload  struct {
+		Summary, Severity string
+		Details           struct{ Note string } `json:"custom_details"`
+	}
 }
 
 // pager is a stand-in for PagerDuty that can be told to fail.
