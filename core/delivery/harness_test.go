@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -205,6 +206,17 @@ func (b *bench) until(d time.Duration) {
 func (b *bench) sent(want ...string) {
 	b.Helper()
 	if diff := cmp.Diff(want, b.service.take()); diff != "" {
+		b.Errorf("sent (-want +got):\n%s", diff)
+	}
+}
+
+// sentInAnyOrder is sent for records whose workers go to the receiver at once.
+func (b *bench) sentInAnyOrder(want ...string) {
+	b.Helper()
+	got := b.service.take()
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
 		b.Errorf("sent (-want +got):\n%s", diff)
 	}
 }

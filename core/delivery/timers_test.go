@@ -231,7 +231,7 @@ func TestTimers(t *testing.T) {
 			other.Key = "{}/{x=\"y\"}:{}"
 			b.Update([]alert.Group{before, other}, time.Now())
 			b.until(time.Hour)
-			b.sent(
+			b.sentInAnyOrder(
 				"30s #1 first notification: A firing",
 				"1m0s #1 first notification: A firing",
 				"1m0s #1 all alerts resolved: A resolved [no longer routed here]",
