@@ -52,6 +52,12 @@ bench: rules ## benchmarks, with allocations
 load: rules ## CPU and memory of 1,000 rules over 10 targets, for a minute (Linux)
 	$(GO) test -run '^$$' -bench ThousandRules -benchtime 4x ./core/cmd/tocsin -interval 15s
 
+crashes: rules ## the engine killed every 5 s under load for two minutes: what its windows still hold after each
+	$(GO) test -run TestWindowsSurviveCrashes -count=1 -v ./core/cmd/tocsin -crashes 24
+
+same: rules ## a live run beside Prometheus' must end with the same series: make same PROMETHEUS=/path/of/prometheus
+	$(GO) test -run TestSameAsPrometheus -count=1 -v ./core/cmd/tocsin -prometheus "$(abspath $(PROMETHEUS))"
+
 chaos: build ## the binary killed 20 times beside receivers that fail in every way, and an oracle (about 10 minutes)
 	$(GO) run ./core/cmd/tocsin-chaos -tocsin bin/tocsin $(CHAOS)
 
@@ -79,4 +85,4 @@ tidy: ## go.mod says what is used
 clean: ## what was built
 	rm -rf bin rules-wasm/built/*.wasm*
 
-.PHONY: help build demo test check rules examples bench load chaos fuzz gen format lint tidy clean
+.PHONY: help build demo test check rules examples bench load crashes same chaos fuzz gen format lint tidy clean
