@@ -14,7 +14,7 @@ type Latency struct {
 	Threshold   float64    `param:"threshold" required:"true" doc:"value of the quantile above which an instance is active, in the unit of the histogram, such as seconds"`
 	By          []string   `param:"by" doc:"one instance for each combination of these labels; without it, one for all series"`
 	MinRequests float64    `param:"min_requests" default:"1" min:"1" doc:"with fewer observations in the window: unknown, not healthy"`
-	Buckets     rule.Input `input:"buckets" reduce:"increase" window:"5m" doc:"the series NAME_bucket of a histogram"`
+	Buckets     rule.Input `input:"buckets" reduce:"increase" window:"5m" doc:"the series NAME_bucket of a classic histogram, or NAME of a native one"`
 
 	histograms []rule.Histogram // scratch
 	message    []byte           // scratch
@@ -22,7 +22,7 @@ type Latency struct {
 
 // Describe names the module.
 func (*Latency) Describe() rule.Info {
-	return rule.Info{Name: "latency", Version: "1.0.0", Description: "a quantile of a histogram beyond a limit"}
+	return rule.Info{Name: "latency", Version: "1.1.0", Description: "a quantile of a histogram beyond a limit"}
 }
 
 // Eval gives one verdict a group. Its value is the quantile.
@@ -35,8 +35,10 @@ func (l *Latency) Eval(_ rule.Window, out *rule.Verdicts) error {
 		value := h.Quantile(l.Quantile)
 		switch {
 		case !h.Listed: // the engine sees it go
-		case len(h.Buckets) == 1:
-			out.Unknown(groups.At(i)).Text("there is but one bucket: a native histogram can be judged where its target exposes classic buckets too")
+		case h.Mixed:
+			out.Unknown(groups.At(i)).Text("the histograms are of different kinds, which cannot be added up: select NAME_bucket or NAME, or name in by what tells them apart")
+		case !h.Native && len(h.Buckets) == 1:
+			out.Unknown(groups.At(i)).Text("there is but one bucket: a native histogram is selected by NAME, and its source needs scrape_native_histograms")
 		case !(h.Count() >= l.MinRequests) || math.IsNaN(value):
 			out.Unknown(groups.At(i))
 		case value > l.Threshold:

@@ -9,23 +9,31 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
-// Bucket is one bucket of a classic histogram: how many observations were at most Upper.
+// Bucket is one bucket of a histogram: how many observations were at most Upper.
 type Bucket struct{ Upper, Count float64 }
 
-// Histogram is a classic histogram: cumulative buckets in ascending order, the last one for +Inf.
+// Histogram is a histogram: cumulative buckets in ascending order, the last one for +Inf. Those of a native histogram
+// begin with the lower bound of the lowest bucket that is not empty, and have one for +Inf too.
 type Histogram struct {
 	Buckets []Bucket
 	Listed  bool // the input lists at least one of its series, with or without a value: others of the group are gone
 	Missing bool // the target of one of its series did not answer: what it would add is not known
+	Native  bool // it is a native histogram: Quantile and Share interpolate as is right for those
+	Mixed   bool // its series cannot be added up: classic and native ones, or custom and exponential buckets. There are no buckets
+
+	scale scale
+	nan   bool // there were observations that are no number
 }
 
 // Histograms adds up the series of each group to a histogram. The input selects series like
-// http_request_duration_seconds_bucket, usually with reduce:"increase", so that a histogram says what happened during the
-// window; their label "le" is the upper bound of the bucket, which must not be one of the labels of the groups.
-// Series without it, or without a value, are left out. It reuses the memory of into.
+// http_request_duration_seconds_bucket, or native histograms by their name, http_request_duration_seconds; usually with
+// reduce:"increase", so that a histogram says what happened during the window. The label "le" is the upper bound of a
+// classic bucket, [frame.PartLabel] says what a series is of its native histogram; neither must be one of the labels of
+// the groups. Series with neither, or without a value, are left out. It reuses the memory of into.
 //
 // Buckets with the same bound are added up, as sum by (le) does, and made to ascend, as histogram_quantile does:
-// scrapes are not atomic, and a bucket that has less than the one below it gets as much.
+// scrapes are not atomic, and a bucket that has less than the one below it gets as much. Native histograms are added up
+// as sum does: in the coarsest of their schemas, with the widest of their zero buckets.
 func (in *Input) Histograms(g Groups, into []Histogram) []Histogram {
 	if cap(into) < g.Len() {
 		into = append(into[:cap(into)], make([]Histogram, g.Len()-cap(into))...)
@@ -34,19 +42,30 @@ func (in *Input) Histograms(g Groups, into []Histogram) []Histogram {
 	for i := range into {
 		into[i] = Histogram{Buckets: into[i].Buckets[:0]}
 	}
-	bounds := in.table.bounds()
+	bounds, parts := in.table.bounds(), in.table.natives()
+	cells := in.table.cells[:0]
 	for i := range in.Len() {
-		h := &into[g.Of(i)]
+		group, series := g.Of(i), in.in.Series[i]
+		h := &into[group]
 		h.Listed = true
 		h.Missing = h.Missing || in.in.Flags[i]&abi.FlagMissing != 0
-		upper := bounds[in.in.Series[i]]
-		if v, ok := in.Value(i); ok && !math.IsNaN(upper) && !math.IsNaN(v) {
-			h.Buckets = append(h.Buckets, Bucket{upper, v})
+		v, ok := in.Value(i)
+		switch {
+		case !ok:
+		case parts != nil && parts[series].Piece != 0:
+			h.Native = true
+			cells = append(cells, cell{group, parts[series], v})
+		case !math.IsNaN(bounds[series]) && !math.IsNaN(v):
+			h.Buckets = append(h.Buckets, Bucket{bounds[series], v})
 		}
 	}
+	in.table.cells = cells
 	for i := range into {
-		into[i].repair()
+		if !into[i].Native {
+			into[i].repair()
+		}
 	}
+	join(cells, into)
 	return into
 }
 
@@ -93,6 +112,8 @@ func (h Histogram) Count() float64 {
 // holds it, from 0 in the lowest one if its bound is positive. In the bucket for +Inf it is the bound below, in a lowest
 // bucket that is not positive its bound. It is NaN for a q that is NaN, without observations, without a bucket for +Inf
 // or with no other, -Inf for q < 0 and +Inf for q > 1.
+//
+// In a native histogram it is on a logarithmic scale inside the bucket, and NaN if it is among observations that are NaN.
 func (h Histogram) Quantile(q float64) float64 {
 	switch {
 	case math.IsNaN(q):
@@ -105,6 +126,9 @@ func (h Histogram) Quantile(q float64) float64 {
 	observations, last := h.Count(), len(h.Buckets)-1
 	if !(observations > 0) || last < 1 {
 		return math.NaN()
+	}
+	if h.Native {
+		return h.nativeQuantile(q)
 	}
 	rank := q * observations
 	at := 0
@@ -127,14 +151,14 @@ func (h Histogram) floor(at int) (low, below float64) {
 	switch {
 	case at > 0:
 		return h.Buckets[at-1].Upper, h.Buckets[at-1].Count
-	case h.Buckets[0].Upper > 0:
+	case h.Buckets[0].Upper > 0 && h.scale == linear:
 		return 0, 0
 	}
 	return math.Inf(-1), 0
 }
 
 // Share estimates which share of the observations is at most upper, the reverse of Quantile and the same as
-// histogram_fraction(-Inf, upper, …) of PromQL: exact for the bound of a bucket, linear between. Observations above the
+// histogram_fraction(-Inf, upper, …) of PromQL: exact for the bound of a bucket, as in Quantile between. Observations above the
 // highest bound are never at most a finite value. NaN without observations, or without a bucket for +Inf.
 func (h Histogram) Share(upper float64) float64 {
 	observations := h.Count()
@@ -144,16 +168,16 @@ func (h Histogram) Share(upper float64) float64 {
 	for at, b := range h.Buckets {
 		low, below := h.floor(at)
 		switch {
-		case upper <= low:
-			return below / observations
 		case upper >= b.Upper:
 			continue
+		case upper <= low:
+			return below / observations
 		case math.IsInf(low, -1):
 			return b.Count / observations
 		case math.IsInf(b.Upper, 1):
 			return below / observations
 		}
-		return (below + (b.Count-below)*(upper-low)/(b.Upper-low)) / observations
+		return (below + (b.Count-below)*h.scale.share(low, b.Upper, upper)) / observations
 	}
 	return 1
 }

@@ -15,10 +15,13 @@ type table struct {
 	groupings  []*grouping
 	matches    []matching
 	slots      []slots
-	upper      []float64   // bounds of histogram buckets, see bounds
-	copies     []string    // of strings, see keep
-	column     []uint32    // scratch
-	aggregates []aggregate // scratch
+	upper      []float64    // bounds of histogram buckets, see bounds
+	parts      []frame.Part // what series are of native histograms, see natives; nil if none is
+	parted     bool         // parts are worked out
+	cells      []cell       // scratch
+	copies     []string     // of strings, see keep
+	column     []uint32     // scratch
+	aggregates []aggregate  // scratch
 }
 
 type grouping struct {
