@@ -83,10 +83,11 @@ const (
 	CauseSilenceOver    Cause = "silence over"         // its time ended
 	CauseSilenceIdle    Cause = "nothing left to hide" // it lasted until what it hid was resolved
 	CauseSilenceEnding  Cause = "silence ends soon"    // and still hides something
-	CauseAcknowledged   Cause = "acknowledged"
+	CauseAcknowledged   Cause = "acknowledged"         // it also withholds
 	CauseAckWithdrawn   Cause = "acknowledgement withdrawn"
 	CauseAckLifted      Cause = "acknowledgement lifted" // the severity rose
 	CauseAckOver        Cause = "acknowledgement over"   // what was acknowledged is resolved
+	CauseAckExpired     Cause = "acknowledgement expired"
 	CauseStarted        Cause = "started"
 	CauseStopped        Cause = "stopped"
 	CauseReloaded       Cause = "reloaded"
@@ -115,8 +116,8 @@ var causes = map[Kind][]Cause{
 	KindGrouped: {
 		CauseAtOnce, CauseGroupWait, CauseGroupInterval, CauseFallback, CauseOverBeforeDue, CauseNotWanted, CauseNoResolves, CauseOverWithheld,
 	},
-	KindWithheld:   {CauseSilenced, CauseInhibited, CauseMuted, CauseShadow},
-	KindLifted:     {CauseSilenced, CauseInhibited, CauseMuted, CauseShadow},
+	KindWithheld:   {CauseSilenced, CauseInhibited, CauseMuted, CauseShadow, CauseAcknowledged},
+	KindLifted:     {CauseSilenced, CauseInhibited, CauseMuted, CauseShadow, CauseAcknowledged},
 	KindIntent:     {CauseFirst, CauseAdded, CauseSomeEnded, CauseAllEnded, CauseRepeat, CauseRelabelled},
 	KindAccepted:   {CauseAccepted, CauseRemembered},
 	KindRetry:      {CauseNotAccepted, CauseUnanswered, CauseInterrupted},
@@ -124,7 +125,7 @@ var causes = map[Kind][]Cause{
 	KindSilence: {
 		CauseSilenceMade, CauseSilenceChanged, CauseSilenceExpired, CauseSilenceOver, CauseSilenceIdle, CauseSilenceEnding,
 	},
-	KindAck:    {CauseAcknowledged, CauseAckWithdrawn, CauseAckLifted, CauseAckOver},
+	KindAck:    {CauseAcknowledged, CauseAckWithdrawn, CauseAckLifted, CauseAckOver, CauseAckExpired},
 	KindEngine: {CauseStarted, CauseStopped, CauseReloaded, CauseReloadRefused},
 }
 
@@ -137,7 +138,7 @@ func (d *Decision) Known() bool { return slices.Contains(causes[d.Kind], d.Cause
 // Hold is what withholds the opening of an alert from a receiver; the zero value is nothing.
 type Hold struct {
 	Cause Cause  // one of [KindWithheld]
-	By    string // silences by ID, the alert that inhibits, or the schedule
+	By    string // silences by ID, the alert that inhibits, the schedule, or who took it
 }
 
 // Holds tells whether anything does.

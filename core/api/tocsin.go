@@ -17,6 +17,7 @@ import (
 type Tocsin struct {
 	Why     func(Question) (why.Answer, error)
 	Summary func() (why.Summary, error)
+	Acks    Acks
 
 	Receivers func() []Receiver // ordered by reference
 	Routes    func() Route      // the root
@@ -48,6 +49,7 @@ func (t *Tocsin) register(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/tocsin/v1/drills", t.beginDrill)
 	mux.HandleFunc("GET /api/tocsin/v1/drills", func(w http.ResponseWriter, _ *http.Request) { answer(w, t.Drills.All()) })
 	mux.HandleFunc("GET /api/tocsin/v1/drills/{id}", t.drill)
+	t.Acks.register(mux)
 }
 
 // why answers with a [why.Answer], also where nothing matches.

@@ -120,7 +120,7 @@ func (r *record) survey() survey {
 			s.repeatable = true
 			if !m.Alert.Labels.Equal(known.Labels) {
 				s.relabelled = true
-				s.rise = s.rise || rises(known.Labels, m.Alert.Labels)
+				s.rise = s.rise || alert.Rises(known.Labels, m.Alert.Labels)
 			}
 		}
 	})

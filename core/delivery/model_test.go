@@ -28,6 +28,14 @@ const (
 	modelRepeat   = time.Hour
 )
 
+// holds are all that can withhold an alert; a shadow is another story.
+var holds = []alert.Hold{
+	{Cause: alert.CauseSilenced, By: "s1"},
+	{Cause: alert.CauseInhibited, By: "Down"},
+	{Cause: alert.CauseMuted, By: "night"},
+	{Cause: alert.CauseAcknowledged, By: "ada"},
+}
+
 var modelFallback = &alert.Fallback{After: 10 * time.Minute, To: []string{"sms"}}
 
 // world is everything around a ledger: the alerts as they truly are, the services that are told, and the storage.
@@ -458,7 +466,7 @@ func (w *world) step(fp alert.Fingerprint, what string) {
 		if m.Held.Holds() {
 			m.Held = alert.Hold{}
 		} else {
-			m.Held = alert.Hold{Cause: alert.CauseSilenced, By: "s1"}
+			m.Held = holds[m.Alert.Revision%uint64(len(holds))]
 		}
 		w.logf("%s held: %q", name, m.Held)
 	case what == "remove" && there:

@@ -141,7 +141,7 @@ func (c *content) patience() time.Duration {
 	for _, p := range c.parts {
 		switch {
 		case p.role != opening:
-		case rank(p.member.Alert.Labels.Get(severityLabel)) >= rank("critical"):
+		case alert.Rank(p.member.Alert.Severity()) >= alert.RankCritical:
 			return patienceCritical
 		default:
 			patience = patienceFiring

@@ -43,7 +43,7 @@ func (e *Engine) routingInput(now time.Time) route.Input {
 
 // inputOf is all that decides where alerts are routed like that.
 func (e *Engine) inputOf(in route.Input, alerts []alert.Alert, now time.Time) route.Input {
-	in.Alerts, in.Now = alerts, now
+	in.Alerts, in.Now, in.Acks = alerts, now, e.acks.Acks()
 	in.Silences = slices.Clone(in.Silences)
 	for _, s := range e.silences.All() {
 		if s.At(now) != silence.Expired {

@@ -25,6 +25,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tocsinhq/tocsin/config"
+	"github.com/tocsinhq/tocsin/core/ack"
 	"github.com/tocsinhq/tocsin/core/alert"
 	"github.com/tocsinhq/tocsin/core/capture"
 	"github.com/tocsinhq/tocsin/core/delivery"
@@ -72,6 +73,7 @@ type Engine struct {
 	journal  *journal.Journal
 	alerts   *alert.Store
 	silences *silence.Store // that people made; those of the configuration are in its setup
+	acks     *ack.Store     // who has taken which alert
 	intake   *intake.Intake // of alerts that others raise
 	drills   *drill.Manager
 	windows  *window.Store
@@ -161,7 +163,7 @@ func (e *Engine) openState(context.Context) (err error) {
 	e.opened.push("what rules remember", func(context.Context) error { return e.states.flush() })
 	e.openIntake()
 	e.openDrills()
-	return e.openSilences()
+	return errors.Join(e.openSilences(), e.openAcks())
 }
 
 // openWorks makes what collects, judges and keeps; what it is to work with comes with a setup.

@@ -194,6 +194,8 @@ func (m *metrics) decided(d alert.Decision) {
 		reason = "inhibition"
 	case alert.CauseMuted:
 		reason = "mute_time_interval"
+	case alert.CauseAcknowledged:
+		reason = "acknowledgement"
 	}
 	m.withheld.WithLabelValues(reason).Inc()
 }

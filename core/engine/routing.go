@@ -23,7 +23,7 @@ func (e *Engine) reroute() {
 }
 
 // routeChanges computes what every receiver should know whenever that may have changed: when alerts changed, and when a
-// silence or a schedule begins or ends.
+// silence or a schedule begins or ends, or an alert is acknowledged.
 func (e *Engine) routeChanges() {
 	e.alertsChanged() // what was firing before the start
 	d := decider{input: e.routingInput, watch: e.alerts.Watch()}
@@ -50,6 +50,7 @@ func (e *Engine) routeChanges() {
 		}
 		e.deciding.Unlock()
 		e.observeSilences(d.router, now)
+		e.observeAcks(now)
 		nap.Reset(d.valid.nap(now))
 	}
 }

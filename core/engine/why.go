@@ -24,6 +24,7 @@ func (e *Engine) tocsin() *api.Tocsin {
 	return &api.Tocsin{
 		Why: e.why, Summary: e.whySummary, Receivers: e.receiverStandings, Routes: e.runningRoutes, TestRoute: e.testRoute,
 		Drills: drills{e.drills, e},
+		Acks:   api.Acks{All: e.acks.All, Take: e.take, Withdraw: e.withdraw},
 	}
 }
 
@@ -134,6 +135,9 @@ func (e *Engine) standings(answer *why.Answer, wanted map[alert.Fingerprint]bool
 // standing is where an alert stands.
 func (e *Engine) standing(a *alert.Alert) *why.Standing {
 	s := &why.Standing{State: a.State, Value: a.Value, Since: a.ActiveAt}
+	if k, taken := e.acks.Acks()[a.Fingerprint]; taken && k.Over(a, time.Now()) == "" {
+		s.Acked = k.Owner
+	}
 	if a.Unknown {
 		s.Unknown = a.Reason
 	}

@@ -69,6 +69,9 @@ func (r *Router) held(e *entry) alert.Hold {
 	if len(e.silences) > 0 {
 		return alert.Hold{Cause: alert.CauseSilenced, By: strings.Join(e.silences, ", ")}
 	}
+	if k, acked := r.acks[e.alert.Fingerprint]; acked && k.Over(e.alert, r.now) == "" {
+		return alert.Hold{Cause: alert.CauseAcknowledged, By: k.Owner}
+	}
 	return alert.Hold{}
 }
 

@@ -199,3 +199,25 @@ func BenchmarkGates(b *testing.B) {
 		})
 	}
 }
+
+func TestAcknowledgementsWithholdWhatWasTaken(t *testing.T) {
+	a, b, risen := firing("A"), firing("B"), firing("C", "severity", "critical")
+	expired, silenced := firing("D"), firing("E")
+	ada := alert.Ack{Owner: "ada", Until: now.Add(time.Hour)}
+	over := ada
+	over.Until = now
+	in := route.Input{
+		Alerts: []alert.Alert{a, b, risen, expired, silenced}, Root: &route.Node{Receivers: []string{"r"}}, Now: now,
+		Silences: []route.Silence{{ID: "s", Matchers: match("alertname", "=", "E"), EndsAt: now.Add(2 * time.Hour)}},
+		Acks: map[alert.Fingerprint]alert.Ack{
+			a.Fingerprint: ada, risen.Fingerprint: ada, expired.Fingerprint: over, silenced.Fingerprint: ada, 7: ada,
+		},
+	}
+	want := []string{`r {}:{}: A{}(acknowledged by ada) B{} C{severity="critical"} D{} E{}(silenced by s)`}
+	if diff := cmp.Diff(want, told(route.Desired(in))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if next := route.Next(in); !next.Equal(now.Add(time.Hour)) {
+		t.Errorf("next %v, want the end of the acknowledgements", next)
+	}
+}

@@ -3,7 +3,7 @@ package route
 import "time"
 
 // Next is the first time after in.Now at which [Desired] may give another answer for the same alerts, since a silence
-// or a schedule begins or ends; zero if there is none.
+// or a schedule begins or ends, or an acknowledgement expires; zero if there is none.
 func Next(in Input) time.Time {
 	var next time.Time
 	consider := func(at time.Time) {
@@ -16,6 +16,9 @@ func Next(in Input) time.Time {
 			consider(s.StartsAt)
 			consider(s.EndsAt)
 		}
+	}
+	for _, k := range in.Acks {
+		consider(k.Until) // in the past if there is none
 	}
 	for _, s := range in.Schedules {
 		consider(s.Next(in.Now))

@@ -41,6 +41,7 @@ type Input struct {
 	Silences    []Silence
 	Inhibitions []Inhibition
 	Schedules   map[string]Schedule
+	Acks        map[alert.Fingerprint]alert.Ack // those that do not count any more are ignored. Not to be changed afterwards
 }
 
 // Desired returns what every receiver should know: firing and resolved alerts, grouped, ordered by receiver and key.

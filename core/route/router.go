@@ -3,6 +3,7 @@ package route
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/tocsinhq/tocsin/core/alert"
 )
@@ -11,10 +12,13 @@ import (
 // but an update costs what the alerts cost that changed, those that they inhibit, and the groups that hold them.
 //
 // Whatever else decides is as it was at the time of its [Input]: where a silence or a schedule begins or ends (see
-// [Next]), or the configuration changes, a new router has to be made.
+// [Next]), an alert is acknowledged, or the configuration changes, a new router has to be made. That an acknowledgement
+// does not outlast its incident, nor a rise of the severity, follows from the alerts.
 type Router struct {
 	tree      *branch // nil: nobody is told of anything
 	silences  silencer
+	acks      map[alert.Fingerprint]alert.Ack
+	now       time.Time
 	inhibitor inhibitor
 	entries   map[alert.Fingerprint]*entry
 	hiding    map[string]int // firing alerts that each silence hides, by ID
@@ -37,7 +41,7 @@ func (e *entry) hides() bool {
 // New returns a router for everything in the input. All its groups count as changed.
 func New(in Input) *Router {
 	r := &Router{
-		silences: newSilencer(&in), inhibitor: newInhibitor(in.Inhibitions),
+		silences: newSilencer(&in), acks: in.Acks, now: in.Now, inhibitor: newInhibitor(in.Inhibitions),
 		entries: map[alert.Fingerprint]*entry{}, hiding: map[string]int{}, changed: map[*group]struct{}{},
 	}
 	if in.Root != nil {

@@ -38,6 +38,11 @@ func TestRouterSaysWhatDesiredSays(t *testing.T) {
 				Equal: rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, 2, rapid.ID[string]).Draw(t, "equal"),
 			})
 		}
+		in.Acks = map[alert.Fingerprint]alert.Ack{}
+		for range rapid.IntRange(0, 3).Draw(t, "acks") {
+			a := firing(rapid.SampledFrom([]string{"A", "B", "C"}).Draw(t, "rule"), "a", "1", "b", "2")
+			in.Acks[a.Fingerprint] = alert.Ack{Owner: "ada", Labels: frame.FromMap(map[string]string{"severity": "warning"})}
+		}
 		all := map[alert.Fingerprint]alert.Alert{}
 		step := func() (changed []*alert.Alert, gone []alert.Fingerprint) {
 			drawn := map[alert.Fingerprint]bool{}
@@ -48,7 +53,7 @@ func TestRouterSaysWhatDesiredSays(t *testing.T) {
 					continue
 				}
 				drawn[a.Fingerprint] = true
-				a.Labels = a.Labels.With(frame.Label{Name: "severity", Value: rapid.SampledFrom(values).Draw(t, "severity")})
+				a.Labels = a.Labels.With(frame.Label{Name: "severity", Value: rapid.SampledFrom(append(values, "warning", "critical")).Draw(t, "severity")})
 				a.State = rapid.SampledFrom([]alert.State{alert.Firing, alert.Firing, alert.Firing, alert.Resolved, alert.Pending, alert.Inactive}).Draw(t, "state")
 				a.Shadow = rapid.IntRange(0, 9).Draw(t, "shadow") == 0
 				a.Value = rapid.Float64().Draw(t, "value")

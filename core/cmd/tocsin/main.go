@@ -32,7 +32,7 @@ func run() int {
 		ExitErrHandler:            func(context.Context, *cli.Command, error) {},
 		Commands: []*cli.Command{
 			runCommand(), checkCommand(), fmtCommand(), demoCommand(), testCommand(), replayCommand(), planCommand(), whyCommand(),
-			drillCommand(), alertCommand(), silenceCommand(), routeCommand(), receiverCommand(), ruleCommand(), versionCommand(), pluginServeCommand(),
+			drillCommand(), alertCommand(), ackCommand(), silenceCommand(), routeCommand(), receiverCommand(), ruleCommand(), versionCommand(), pluginServeCommand(),
 		},
 	}
 	if err := root.Run(context.Background(), os.Args); err != nil {
