@@ -102,8 +102,10 @@ func (p *page) newDraft(f format) *draft {
 // the draft what is known of the page.
 func (p *page) settle(d *draft) row {
 	columns := make([]int32, int(d.base)+len(d.fresh)) // by ref: column + 1
-	kept := make([]frame.Series, 0, len(d.lines))
-	hashes := make([]uint64, 0, len(d.lines))
+	kept, hashes := d.fresh[:0], d.hashes[:0]          // where all are fresh they come in the order of their refs
+	if d.base > 0 {
+		kept, hashes = make([]frame.Series, 0, len(d.lines)), make([]uint64, 0, len(d.lines))
+	}
 	changed := false
 	dropped := false
 	for i := range d.lines {

@@ -18,7 +18,7 @@ func (p *page) resync(text []byte, pos, i int, raw *row) (row, bool) {
 		return row{}, false
 	}
 	known := *raw
-	r := resyncer{page: p, text: text, draft: p.newDraft(p.format)}
+	r := resyncer{page: p, text: text, draft: p.newDraft(p.format), near: i}
 	r.draft.row, r.draft.metas = known, p.metas
 	r.draft.expect(len(p.fixed)+len(p.fixed)/16, len(p.lines)+len(p.lines)/16)
 	r.take(0, i)
