@@ -56,7 +56,7 @@ crashes: rules ## the engine killed every 5 s under load for two minutes: what i
 	$(GO) test -run TestWindowsSurviveCrashes -count=1 -v ./core/cmd/tocsin -crashes 24
 
 same: rules ## a live run beside Prometheus' must end with the same series: make same PROMETHEUS=/path/of/prometheus
-	$(GO) test -run TestSameAsPrometheus -count=1 -v ./core/cmd/tocsin -prometheus "$(abspath $(PROMETHEUS))"
+	$(GO) test -run 'TestSameAsPrometheus|TestPrometheusAsClient' -count=1 -v ./core/cmd/tocsin -prometheus "$(abspath $(PROMETHEUS))"
 
 chaos: build ## the binary killed 20 times beside receivers that fail in every way, and an oracle (about 10 minutes)
 	$(GO) run ./core/cmd/tocsin-chaos -tocsin bin/tocsin $(CHAOS)

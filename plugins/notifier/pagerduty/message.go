@@ -17,6 +17,11 @@ const (
 	maxSummary  = 1024    // runes
 	maxEvent    = 512_000 // bytes: the API says 512 KB, the smaller reading is safe
 	maxDedupKey = 255     // bytes
+
+	// What is no detail stays in any case, so it has to be small.
+	maxURL    = 2000 // bytes
+	maxLinks  = 20
+	maxImages = 10
 )
 
 // Actions of an event.
@@ -64,14 +69,24 @@ func (c *Config) event(n *notifier.Notification, action, key string) event {
 		},
 		details: c.details(n),
 	}
-	for _, i := range c.Images {
-		e.Images = append(e.Images, image(i))
+	for _, i := range c.Images[:min(len(c.Images), maxImages)] {
+		if len(i.Src) <= maxURL {
+			e.Images = append(e.Images, image{Src: i.Src, Href: short(i.Href), Alt: clipLabel(i.Alt)})
+		}
 	}
 	if action == actionTrigger {
-		e.Client = c.Client
-		e.ClientURL = cmp.Or(c.ClientURL, n.ExternalURL)
+		e.Client = clipLabel(c.Client)
+		e.ClientURL = short(cmp.Or(c.ClientURL, n.ExternalURL))
 	}
 	return e
+}
+
+// short is a URL, or nothing where it is too long to be one that was meant: texts of the configuration may be templates.
+func short(address string) string {
+	if len(address) > maxURL {
+		return ""
+	}
+	return address
 }
 
 // summary is what the woken engineer reads first.
@@ -138,8 +153,10 @@ func formatTime(t time.Time) string {
 // links leads to what the configuration names, to the runbook and source of the worst alert, and to Tocsin.
 func (c *Config) links(n *notifier.Notification, alerts []notifier.Alert) []any {
 	var links []any
-	for _, l := range c.Links {
-		links = append(links, link(l))
+	for _, l := range c.Links[:min(len(c.Links), maxLinks)] {
+		if short(l.Href) != "" {
+			links = append(links, link{Href: l.Href, Text: clipLabel(l.Text)})
+		}
 	}
 	if worst := outbound.Worst(alerts); worst >= 0 {
 		for _, l := range outbound.AlertLinks(&alerts[worst]) {
@@ -176,7 +193,7 @@ func (c *Config) details(n *notifier.Notification) details {
 	optional := map[string]string{
 		"reason":       string(n.Reason),
 		"note":         outbound.Clip(n.Note, 4000),
-		"external_url": n.ExternalURL,
+		"external_url": short(n.ExternalURL),
 	}
 	if n.PossibleRepeat {
 		optional["possible_repeat"] = "an earlier attempt got no answer; you may have seen this already"

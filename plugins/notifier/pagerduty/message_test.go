@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/tocsinhq/tocsin/sdk/notifier"
 )
@@ -308,6 +309,83 @@ func TestShrinking(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whatever comes is told, within the limit, and says how many alerts there are, which is the worst and where to look.
+func TestWhateverComesFits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := func(what string) string {
+			unit := rapid.SampledFrom([]string{"x", "ä", "🔥", "\x01", "\xff", "<", "\"", "\u2028"}).Draw(t, what+" of")
+			return strings.Repeat(unit, rapid.SampledFrom([]int{0, 1, 100, 3000, 150_000}).Draw(t, what+" long"))
+		}
+		labels := func(what string) map[string]string {
+			set := map[string]string{"alertname": "A"}
+			value := text(what)
+			many := 1
+			if len(value) <= 12_000 {
+				many = rapid.SampledFrom([]int{0, 1, 50}).Draw(t, what+" many")
+			}
+			for i := range many {
+				set[fmt.Sprint(i, value[:min(len(value), 2000)])] = value
+			}
+			return set
+		}
+		n := notifier.Notification{
+			Note: text("note"), GroupLabels: labels("group"), ExternalURL: "https://tocsin.example.org/" + strings.Repeat("x", rapid.SampledFrom([]int{0, 3000}).Draw(t, "path")),
+			DedupKey: "k", Receiver: text("receiver"), Reference: text("reference"),
+		}
+		firing, resolved := rapid.IntRange(0, 12).Draw(t, "firing"), rapid.IntRange(0, 12).Draw(t, "resolved")
+		worst := -1
+		if firing > 0 {
+			worst = rapid.IntRange(0, firing-1).Draw(t, "worst")
+		}
+		shared, noted := labels("labels"), labels("annotations")
+		for i := range firing + resolved {
+			a := notifier.Alert{
+				Fingerprint: fmt.Sprintf("%016x", i), Status: notifier.StatusFiring, Labels: maps.Clone(shared), Annotations: noted,
+				GeneratorURL: text("generator"),
+			}
+			a.Labels["severity"] = "warning"
+			if i >= firing {
+				a.Status = notifier.StatusResolved
+			}
+			if i == worst {
+				a.Labels["severity"] = "critical"
+			}
+			n.Alerts = append(n.Alerts, a)
+		}
+		c := &Config{
+			Client: text("client"), ClientURL: text("client_url"), Description: text("description"), Source: text("source"), Class: text("class"),
+			Details: labels("details"), Links: []Link{{Href: "https://wiki.example.org/" + text("link"), Text: text("link text")}},
+			Images: []Image{{Src: "https://wiki.example.org/" + text("image"), Href: text("image link"), Alt: text("alt")}},
+		}
+		body, err := c.event(&n, actionTrigger, testKey).encode(maxEvent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d decoded
+		if err := json.Unmarshal(body, &d); err != nil || len(body) > maxEvent || !utf8.Valid(body) {
+			t.Fatalf("%d bytes, %v", len(body), err)
+		}
+		if len([]rune(d.Payload.Summary)) > maxSummary || d.Payload.Summary == "" {
+			t.Errorf("a summary of %d runes", len([]rune(d.Payload.Summary)))
+		}
+		if got, want := string(d.Payload.Details["num_firing"]), fmt.Sprintf("%q", fmt.Sprint(firing)); got != want {
+			t.Errorf("num_firing is %s, want %s", got, want)
+		}
+		if len(n.ExternalURL) < 1000 && !slices.Contains(d.Links, link{Href: n.ExternalURL, Text: "Tocsin"}) {
+			t.Errorf("links %v", d.Links)
+		}
+		var listed []alertDetail
+		if list := d.Payload.Details["firing"]; list != nil {
+			if err := json.Unmarshal(list, &listed); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if firing > 0 && (len(listed) == 0 || listed[0].Fingerprint != fmt.Sprintf("%016x", worst)) {
+			t.Errorf("the first of %d alerts listed is not the worst, %d", len(listed), worst)
+		}
+	})
 }
 
 func checkListed(t *testing.T, what string, list json.RawMessage, all int, want string) {
