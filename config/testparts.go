@@ -10,9 +10,11 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/zclconf/go-cty/cty"
@@ -40,6 +42,7 @@ func (l *loader) testSeries(t *Test, block *hcl.Block) TestSeries {
 // Bounds of what is written in a few characters.
 const (
 	maxTestSamples = 600_000    // of one series: a year of minutes
+	maxTestNative  = 10_000     // of one series of native histograms
 	maxFileSamples = 10_000_000 // of all series in a file
 )
 
@@ -49,11 +52,14 @@ var repetition = regexp.MustCompile(`x(\d+)`)
 // testSamples reads a series in the notation of Prometheus' rule tests:
 // https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules/#series
 func (l *loader) testSamples(i item) (TestSamples, bool) {
-	total := 0
+	total, most := 0, maxTestSamples
+	if strings.Contains(i.text, "{{") {
+		most = maxTestNative
+	}
 	for _, m := range repetition.FindAllStringSubmatch(i.text, -1) {
 		n, err := strconv.Atoi(m[1])
-		if total += n; err != nil || total > maxTestSamples {
-			l.errorf(i.expr.Range(), "Too many samples", "A series may have %d samples.", maxTestSamples)
+		if total += n; err != nil || total > most {
+			l.errorf(i.expr.Range(), "Too many samples", "A series may have %d samples.", most)
 			return TestSamples{}, false
 		}
 	}
@@ -67,12 +73,18 @@ func (l *loader) testSamples(i item) (TestSamples, bool) {
 		return TestSamples{}, false
 	}
 	s := TestSamples{Labels: ls, Text: i.key, Range: rangeOf(i.expr.Range())}
-	for _, v := range values {
-		if v.Histogram != nil {
-			l.errorf(i.expr.Range(), "Invalid series", "%s: native histograms cannot be tested yet.", i.key)
-			return TestSamples{}, false
+	for at, v := range values {
+		if h := v.Histogram; h != nil {
+			if err := h.Validate(); err != nil {
+				l.errorf(i.expr.Range(), "Invalid series", "%s: %s", i.key, sentence(err.Error()))
+				return TestSamples{}, false
+			}
+			if s.Native == nil {
+				s.Native = make([]*histogram.FloatHistogram, len(values))
+			}
+			s.Native[at] = h
 		}
-		if v.Omitted {
+		if v.Omitted || v.Histogram != nil {
 			v.Value = math.Float64frombits(value.StaleNaN)
 		}
 		s.Values = append(s.Values, v.Value)

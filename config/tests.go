@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/zclconf/go-cty/cty"
 )
@@ -61,8 +62,9 @@ type TestSeries struct {
 // TestSamples is one series in Prometheus' notation: the sample of each interval.
 type TestSamples struct {
 	Labels labels.Labels
-	Values []float64 // the sample of each interval; Prometheus' StaleNaN: the series is not exposed then
-	Text   string    // of the series, as written
+	Values []float64                   // the sample of each interval; Prometheus' StaleNaN: the series is not exposed then
+	Native []*histogram.FloatHistogram // the sample of each interval that is a native histogram, others nil; nil if none is
+	Text   string                      // of the series, as written
 	Range  Range
 }
 

@@ -97,6 +97,15 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestNative: native histograms go the whole way, a crash of the engine included.
+func TestNative(t *testing.T) {
+	for _, r := range perform(t, director(t), "testdata/native/native.test.hcl").Results {
+		for _, f := range r.Failures {
+			t.Errorf("%s: %s", r.Test.Name, f)
+		}
+	}
+}
+
 // The same test takes the same course, byte for byte, on however many processors.
 func TestSameSeedSameBytes(t *testing.T) {
 	const covered = "2 of 2 rules fired; 2 of 2 routes matched; 3 of 3 receivers told; 2 of 2 template branches rendered"

@@ -120,7 +120,8 @@ func newWritten(test *config.Test, versions []*config.Config) *written {
 			}
 		}
 		for _, samples := range s.Samples {
-			p.series = append(p.series, exposed{Series: seriesOf(samples.Labels), interval: interval, values: samples.Values})
+			s := exposed{Series: seriesOf(samples.Labels), interval: interval, values: samples.Values}
+			p.series = append(append(p.series, s), s.parts(samples.Native)...)
 		}
 	}
 	return w

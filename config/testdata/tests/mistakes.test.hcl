@@ -25,7 +25,8 @@ test "series" {
       "load{"          = "1"
       "load{a=b}"      = "1"
       "other"          = "1x9999999"
-      "histogram"      = "{{schema:1}}"
+      "histogram"      = "{{schema:9}}"
+      "histograms"     = "{{schema:1}}x10001"
       "list"           = [1, 2]
     }
   }
