@@ -28,6 +28,7 @@ var posts = []struct {
 	{"/api/v2/silence", Silence}, // silences, silence/ID
 	{"/api/tocsin/v1/ack", Silence},
 	{"/api/tocsin/v1/silence", Silence},
+	{"/silences/", Silence}, // the page
 	{"/api/v1/query", Read}, // long queries are posted: query, query_range, query_exemplars
 	{"/api/v1/series", Read},
 	{"/api/v1/labels", Read},

@@ -19,6 +19,7 @@ type Options struct {
 	Alertmanager *Alertmanager // nil: not served
 	Metrics      http.Handler  // nil: not served
 	Tocsin       *Tocsin       // nil: not served
+	Pages        http.Handler  // /why and /silences/new; nil: not served
 }
 
 // New returns the engine's HTTP surface.
@@ -58,6 +59,10 @@ func New(o Options) http.Handler {
 	}
 	if o.Tocsin != nil {
 		o.Tocsin.register(mux)
+	}
+	if o.Pages != nil {
+		mux.Handle("/why", o.Pages)
+		mux.Handle("/silences/new", o.Pages)
 	}
 	return mux
 }

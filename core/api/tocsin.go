@@ -31,12 +31,12 @@ type Question struct {
 	Name        string // of the alert or of its rule; "": any
 	Matchers    []*labels.Matcher
 	At          time.Time // what happened later is left out; zero: now
-	Limit       int       // instances, the ones with the newest lines; 0: [defaultInstances]
+	Limit       int       // instances, the ones with the newest lines; 0: [DefaultInstances]
 }
 
 // How many instances are told of at once.
 const (
-	defaultInstances = 20
+	DefaultInstances = 20
 	mostInstances    = 1000
 )
 
@@ -96,7 +96,7 @@ func parseQuestion(r *http.Request) (q Question, err error) {
 			return q, err
 		}
 	}
-	q.Limit = defaultInstances
+	q.Limit = DefaultInstances
 	if limit := query.Get("limit"); limit != "" {
 		if q.Limit, err = strconv.Atoi(limit); err != nil || q.Limit < 1 || q.Limit > mostInstances {
 			return q, fmt.Errorf("limit is %q, it must be a number from 1 to %d", limit, mostInstances)

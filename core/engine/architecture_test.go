@@ -49,6 +49,7 @@ var ours = []struct {
 	{"core/pluginhost", []string{"sdk"}, "it runs plugins and does not know what for"},
 	{"core/why", []string{"sdk/frame", "core/alert"}, "it tells stories out of lines of the journal, wherever those come from"},
 	{"core/api", []string{"sdk/frame", "core/alert", "core/ack", "core/drill", "core/silence", "core/why"}, "it shows what they hold, and hands changes on through funcs"},
+	{"core/ui", nil, "it shows what it is given, and hands on what people fill in"},
 	{"core/access", nil, "it knows who may do what, and nothing of what is done"},
 	{"core/engine", []string{""}, "the composition root"},
 	{"core/replay", []string{""}, "it plays a capture to the whole engine"},

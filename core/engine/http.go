@@ -13,7 +13,7 @@ import (
 
 // serve answers HTTP until the engine is stopped.
 func (e *Engine) serve() {
-	options := api.Options{Ready: e.isReady, Degraded: e.degraded, Alertmanager: e.alertmanager(), Metrics: e.metrics.handler(), Tocsin: e.tocsin()}
+	options := api.Options{Ready: e.isReady, Degraded: e.degraded, Alertmanager: e.alertmanager(), Metrics: e.metrics.handler(), Tocsin: e.tocsin(), Pages: e.pages()}
 	if e.options.Load != nil {
 		options.Reload = func() error { return e.Reload(context.Background()) } // whether its caller waits for it or not
 		options.Plan = func() any {

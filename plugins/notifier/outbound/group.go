@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,6 +111,27 @@ func AlertLinks(a *notifier.Alert) []Link {
 	}
 	add("Source", a.GeneratorURL)
 	return links
+}
+
+// PageLinks returns the pages of the engine about an alert: why it fired and, while it does, a silence for it. There are none
+// where nobody said under which URL people reach the engine.
+func PageLinks(n *notifier.Notification, a *notifier.Alert) (links []Link) {
+	if a.Fingerprint != "" {
+		links = append(links, Link{"Why", n.ExternalURL + "/why?alert=" + url.QueryEscape(a.Fingerprint)})
+	}
+	if a.Status == notifier.StatusFiring && len(a.Labels) > 0 {
+		links = append(links, Link{"Silence", n.ExternalURL + "/silences/new?filter=" + url.QueryEscape(matchers(a.Labels))})
+	}
+	return slices.DeleteFunc(links, func(l Link) bool { return !IsWebURL(l.URL) })
+}
+
+// matchers are those that match an alert with these labels, as people write them.
+func matchers(labels map[string]string) string {
+	var each []string
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		each = append(each, fmt.Sprintf("%q=%q", name, labels[name]))
+	}
+	return "{" + strings.Join(each, ",") + "}"
 }
 
 // Value formats the value of an alert for people: six significant digits.

@@ -155,3 +155,20 @@ func TestAlertLinks(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestPageLinks(t *testing.T) {
+	n := notifier.Notification{ExternalURL: "https://tocsin"}
+	a := notifier.Alert{Fingerprint: "c166", Status: notifier.StatusFiring, Labels: set{"b": `"&`, "alertname": "A"}}
+	why := Link{"Why", "https://tocsin/why?alert=c166"}
+	if diff := cmp.Diff([]Link{why, {"Silence", "https://tocsin/silences/new?filter=%7B%22alertname%22%3D%22A%22%2C%22b%22%3D%22%5C%22%26%22%7D"}}, PageLinks(&n, &a)); diff != "" {
+		t.Error(diff)
+	}
+	a.Status = notifier.StatusResolved
+	if diff := cmp.Diff([]Link{why}, PageLinks(&n, &a)); diff != "" {
+		t.Error(diff)
+	}
+	n.ExternalURL = ""
+	if got := PageLinks(&n, &a); len(got) != 0 {
+		t.Errorf("links to nowhere: %v", got)
+	}
+}

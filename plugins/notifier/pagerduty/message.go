@@ -159,7 +159,8 @@ func (c *Config) links(n *notifier.Notification, alerts []notifier.Alert) []any 
 		}
 	}
 	if worst := outbound.Worst(alerts); worst >= 0 {
-		for _, l := range outbound.AlertLinks(&alerts[worst]) {
+		a := &alerts[worst]
+		for _, l := range append(outbound.AlertLinks(a), outbound.PageLinks(n, a)...) {
 			links = append(links, link{Href: l.URL, Text: l.Text})
 		}
 	}

@@ -23,6 +23,7 @@ const (
 	maxFields   = 10   // of an attachment
 	maxActions  = 5    // of an attachment
 	listedMost  = 20   // alerts with a line of their own
+	linkedMost  = 3    // alerts that are listed with links to the engine's pages: they are long
 	maxFallback = 1024
 )
 
@@ -152,9 +153,15 @@ func builtinText(n *notifier.Notification) string {
 		add("_" + clipEscaped(remark, maxSummary) + "_")
 	}
 	alerts := append(outbound.Firing(n.Alerts), outbound.Resolved(n.Alerts)...)
+	line := func(a *notifier.Alert) string {
+		if len(alerts) > linkedMost {
+			return alertLine(a, nil)
+		}
+		return alertLine(a, outbound.PageLinks(n, a))
+	}
 	listed := 0
 	for i := range alerts {
-		if listed == listedMost || !add(alertLine(&alerts[i])) {
+		if listed == listedMost || !add(line(&alerts[i])) {
 			break
 		}
 		listed++
@@ -178,7 +185,7 @@ func remarks(n *notifier.Notification) []string {
 	return remarks
 }
 
-func alertLine(a *notifier.Alert) string {
+func alertLine(a *notifier.Alert, pages []outbound.Link) string {
 	var line strings.Builder
 	mark := ":red_circle:"
 	if a.Status == notifier.StatusResolved {
@@ -204,7 +211,7 @@ func alertLine(a *notifier.Alert) string {
 			fmt.Fprintf(&line, " (%s)", lasted)
 		}
 	}
-	for _, l := range outbound.AlertLinks(a) {
+	for _, l := range append(outbound.AlertLinks(a), pages...) {
 		if address := escapeURL(l.URL); len(address) <= maxLink {
 			fmt.Fprintf(&line, " · <%s|%s>", address, l.Text)
 		}
