@@ -52,6 +52,9 @@ bench: rules ## benchmarks, with allocations
 load: rules ## CPU and memory of 1,000 rules over 10 targets, for a minute (Linux)
 	$(GO) test -run '^$$' -bench ThousandRules -benchtime 4x ./core/cmd/tocsin -interval 15s
 
+scale: rules ## CPU and memory of a million series, and of 5,000 targets (Linux, about 5 minutes)
+	$(GO) test -run '^$$' -bench 'IngestM' -benchtime 4x ./core/cmd/tocsin -ingest-large
+
 crashes: rules ## the engine killed every 5 s under load for two minutes: what its windows still hold after each
 	$(GO) test -run TestWindowsSurviveCrashes -count=1 -v ./core/cmd/tocsin -crashes 24
 
@@ -85,4 +88,4 @@ tidy: ## go.mod says what is used
 clean: ## what was built
 	rm -rf bin rules-wasm/built/*.wasm*
 
-.PHONY: help build demo test check rules examples bench load crashes same chaos fuzz gen format lint tidy clean
+.PHONY: help build demo test check rules examples bench load scale crashes same chaos fuzz gen format lint tidy clean

@@ -17,21 +17,64 @@ import (
 	"time"
 )
 
-// The load of [BenchmarkIngest].
-const (
-	ingestTargets = 10
-	ingestSeries  = 10_000 // on the page of each target
-	ingestWindow  = 20     // rows
-)
+// ingestLoad is what [BenchmarkIngest] and its kin collect.
+type ingestLoad struct {
+	targets  int
+	series   int // on the page of each target
+	rows     int // of the window
+	interval time.Duration
+	engine   string // lines of the engine block
+	rules    string
+}
 
-var ingestInterval = flag.Duration("ingest-interval", time.Second, "between two collections in BenchmarkIngest")
+var (
+	ingestInterval = flag.Duration("ingest-interval", time.Second, "between two collections in BenchmarkIngest")
+	ingestLarge    = flag.Bool("ingest-large", false, "run BenchmarkIngestMillion and BenchmarkIngestManyTargets, which take minutes")
+)
 
 // BenchmarkIngest is what it costs to collect 10 targets of 10,000 series each: the whole product with its plugin
 // processes, as `tocsin run` starts it, its windows logged. Once there is a rule that reads all of it, evaluated with each
 // round, and once no rule at all. One operation is one round. It reports the CPU time a sample and the memory (PSS) of
 // the process tree; the targets are this process and do not count.
 func BenchmarkIngest(b *testing.B) {
-	rule := fmt.Sprintf(`
+	load := ingestLoad{targets: 10, series: 10_000, rows: 20, interval: *ingestInterval}
+	for _, tt := range []struct {
+		name string
+		load ingestLoad
+	}{
+		{"a rule reads all", load.withRule()},
+		{"all is kept", load.withAllKept()},
+		{"nothing is kept", load},
+	} {
+		b.Run(tt.name, func(b *testing.B) { ingest(b, tt.load) })
+	}
+}
+
+// BenchmarkIngestMillion is a million series in 100 targets, kept for 20 rows.
+func BenchmarkIngestMillion(b *testing.B) {
+	if !*ingestLarge {
+		b.Skip("takes minutes: make scale")
+	}
+	ingest(b, ingestLoad{targets: 100, series: 10_000, rows: 20, interval: 5 * time.Second}.withAllKept())
+}
+
+// BenchmarkIngestManyTargets is 5,000 small targets, collected as often as is usual.
+func BenchmarkIngestManyTargets(b *testing.B) {
+	if !*ingestLarge {
+		b.Skip("takes minutes: make scale")
+	}
+	ingest(b, ingestLoad{targets: 5000, series: 100, rows: 2, interval: 15 * time.Second}.withAllKept())
+}
+
+func (l ingestLoad) window() string { return (time.Duration(l.rows) * l.interval).String() }
+
+func (l ingestLoad) withAllKept() ingestLoad {
+	l.engine = fmt.Sprintf("keep = \"all\"\n  keep_for = %q", l.window())
+	return l
+}
+
+func (l ingestLoad) withRule() ingestLoad {
+	l.rules = fmt.Sprintf(`
 rule "Errors" {
   module = "error_rate"
   input "requests" {
@@ -42,17 +85,11 @@ rule "Errors" {
     threshold = 0.9
   }
 }
-`, (ingestWindow * *ingestInterval).String())
-	for _, tt := range []struct{ name, engine, rules string }{
-		{"a rule reads all", "", rule},
-		{"all is kept", fmt.Sprintf("keep = \"all\"\n  keep_for = %q", (ingestWindow * *ingestInterval).String()), ""},
-		{"nothing is kept", "", ""},
-	} {
-		b.Run(tt.name, func(b *testing.B) { ingest(b, tt.engine, tt.rules) })
-	}
+`, l.window())
+	return l
 }
 
-func ingest(b *testing.B, engine, rules string) {
+func ingest(b *testing.B, load ingestLoad) {
 	dir, round := b.TempDir(), make(chan struct{}, 1)
 	var hcl bytes.Buffer
 	fmt.Fprintf(&hcl, `
@@ -70,7 +107,7 @@ source "http" "app" {
   targets  = [%s]
   interval = %q
 }
-%s`, engine, strings.Join(ingestFleet(b, round), ", "), *ingestInterval, rules)
+%s`, load.engine, strings.Join(ingestFleet(b, load, round), ", "), load.interval, load.rules)
 	if err := os.WriteFile(filepath.Join(dir, "tocsin.hcl"), hcl.Bytes(), 0o600); err != nil {
 		b.Fatal(err)
 	}
@@ -94,16 +131,17 @@ source "http" "app" {
 			b.Fatalf("tocsin run ended: %v\n%s", p.ProcessState, &log)
 		}
 	}
-	for range ingestWindow + 5 { // then the windows are full
+	for range load.rows + 5 { // then the windows are full
 		next()
 	}
-	n, before := 0, usageOf(b, p.Process.Pid)
+	n, begun, before := 0, time.Now(), usageOf(b, p.Process.Pid)
 	for b.Loop() {
 		next()
 		n++
 	}
-	after := usageOf(b, p.Process.Pid)
-	b.ReportMetric(float64((after.cpu-before.cpu).Nanoseconds())/float64(n*ingestTargets*ingestSeries), "cpu-ns/sample")
+	after, took := usageOf(b, p.Process.Pid), time.Since(begun)
+	b.ReportMetric(float64((after.cpu-before.cpu).Nanoseconds())/float64(n*load.targets*load.series), "cpu-ns/sample")
+	b.ReportMetric(100*(after.cpu-before.cpu).Seconds()/took.Seconds(), "%cpu")
 	b.ReportMetric(float64(after.pss)/1e6, "MB-pss")
 	logged, _ := filepath.Glob(filepath.Join(dir, "data", "windows", "*.wal"))
 	size := int64(0)
@@ -117,11 +155,11 @@ source "http" "app" {
 
 // ingestFleet serves the targets and returns their addresses, quoted. round hears when the last one was asked. Of the
 // series of a page every second one grows from one collection to the next.
-func ingestFleet(b *testing.B, round chan<- struct{}) (addresses []string) {
-	for n := range ingestTargets {
+func ingestFleet(b *testing.B, load ingestLoad, round chan<- struct{}) (addresses []string) {
+	for n := range load.targets {
 		page := []byte("# TYPE http_requests_total counter\n")
 		var counters []int // where the last digits of those that grow are
-		for i := range ingestSeries {
+		for i := range load.series {
 			page = fmt.Appendf(page, "http_requests_total{endpoint=\"/api/v1/resource/%d\",code=\"%d\",pod=\"gateway-7d9f8b6c5-%06d\"} %08d\n",
 				i/10, 200+33*(i%10), i, 10_000_000+i)
 			if i%2 == 0 {
@@ -137,7 +175,7 @@ func ingestFleet(b *testing.B, round chan<- struct{}) (addresses []string) {
 				}
 			}
 			_, _ = w.Write(page)
-			if n == ingestTargets-1 {
+			if n == load.targets-1 {
 				select {
 				case round <- struct{}{}:
 				default: // nobody waits yet
