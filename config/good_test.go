@@ -87,7 +87,7 @@ func TestEveryBlockIsTyped(t *testing.T) {
 			},
 		},
 		Notifiers: []Notifier{
-			{Kind: "pagerduty", Name: "oncall", Settings: json.RawMessage(`{"details":{"team":"core"},"routing_key":"` + key + `"}`), Secrets: []string{key}},
+			{Kind: "pagerduty", Name: "oncall", PageBudget: &PageBudget{Pages: 20, Per: 10 * time.Minute}, Settings: json.RawMessage(`{"details":{"team":"core"},"routing_key":"` + key + `"}`), Secrets: []string{key}},
 			{Kind: "slack", Name: "ops", SendResolved: true, Settings: json.RawMessage(`{"api_url":"` + slack + `","channel":"#ops"}`), Secrets: []string{slack}},
 		},
 		Route:   root,

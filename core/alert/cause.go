@@ -17,6 +17,8 @@ const (
 	CauseMissingFires Cause = "missing counts as trouble" // on_missing = "fire"
 	CauseOverLimit    Cause = "over the limit"            // of the rule: this instance stands for the rest
 	CauseWithinLimit  Cause = "within the limit again"
+	CauseOverBudget   Cause = "over the page budget" // of a receiver: this alert stands for others
+	CauseStormOver    Cause = "storm over"           // it stands for none any more
 	CauseRuleRemoved  Cause = "rule removed"
 	CausePosted       Cause = "posted"          // by others
 	CauseSenderEnded  Cause = "ended by sender" // who posted it
@@ -52,6 +54,7 @@ const (
 	CauseAtOnce        Cause = "due at once" // nothing to wait for
 	CauseGroupWait     Cause = "group_wait"
 	CauseGroupInterval Cause = "group_interval"
+	CauseStorm         Cause = "summed up in the storm page"
 	CauseFallback      Cause = "fallback"                   // another receiver did not accept it in time
 	CauseOverBeforeDue Cause = "over before it was due"     // nobody is told
 	CauseNotWanted     Cause = "not routed here any more"   // before anybody was told
@@ -100,7 +103,7 @@ const (
 var causes = map[Kind][]Cause{
 	KindTransition: {
 		CauseHolds, CauseHeld, CauseHealthy, CauseUnnamed, CauseTargetGone, CauseMissingOK, CauseMissingFires, CauseOverLimit,
-		CauseWithinLimit, CauseRuleRemoved, CausePosted, CauseSenderEnded, CauseSenderSilent,
+		CauseWithinLimit, CauseOverBudget, CauseStormOver, CauseRuleRemoved, CausePosted, CauseSenderEnded, CauseSenderSilent,
 		CauseDrill, CauseDrillOver,
 	},
 	KindBlind: {
@@ -116,8 +119,8 @@ var causes = map[Kind][]Cause{
 	KindGrouped: {
 		CauseAtOnce, CauseGroupWait, CauseGroupInterval, CauseFallback, CauseOverBeforeDue, CauseNotWanted, CauseNoResolves, CauseOverWithheld,
 	},
-	KindWithheld:   {CauseSilenced, CauseInhibited, CauseMuted, CauseShadow, CauseAcknowledged},
-	KindLifted:     {CauseSilenced, CauseInhibited, CauseMuted, CauseShadow, CauseAcknowledged},
+	KindWithheld:   {CauseSilenced, CauseInhibited, CauseMuted, CauseShadow, CauseAcknowledged, CauseStorm},
+	KindLifted:     {CauseSilenced, CauseInhibited, CauseMuted, CauseShadow, CauseAcknowledged, CauseStorm},
 	KindIntent:     {CauseFirst, CauseAdded, CauseSomeEnded, CauseAllEnded, CauseRepeat, CauseRelabelled},
 	KindAccepted:   {CauseAccepted, CauseRemembered},
 	KindRetry:      {CauseNotAccepted, CauseUnanswered, CauseInterrupted},

@@ -46,7 +46,7 @@ const (
 	KindAccepted   Kind = "accepted"    // the receiver accepted it
 	KindRetry      Kind = "retry"       // the receiver did not, it is tried again
 	KindDeadLetter Kind = "dead letter" // the receiver will never accept it
-	KindWithheld   Kind = "withheld"    // silenced, inhibited, muted, acknowledged, or of a shadow rule
+	KindWithheld   Kind = "withheld"    // silenced, inhibited, muted, acknowledged, of a shadow rule, or over the page budget
 	KindLifted     Kind = "lifted"      // what withheld it does not any more
 	KindSilence    Kind = "silence"     // somebody made, changed or ended a silence, or its time came
 	KindAck        Kind = "ack"         // somebody acknowledged an alert, or that is over

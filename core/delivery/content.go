@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"math"
 	"time"
 
 	"github.com/tocsinhq/tocsin/core/alert"
@@ -41,6 +42,8 @@ func (r *record) roleOf(m *alert.Member, known *Instance) role {
 		switch {
 		case known != nil && known.Status == Open:
 			return standing
+		case known != nil && known.Status == Summed:
+			return unconcerned
 		case m.Held.Holds():
 			return withheld
 		}
@@ -87,6 +90,7 @@ type survey struct {
 	firing                    int  // openings and what the receiver knows already
 	relabelled                bool // an alert that the receiver knows has other labels now
 	rise                      bool // its severity rose
+	news                      notifier.Reason
 	lifted                    bool // what withheld an opening is over
 	repeatable                bool // something fires that the receiver knows and that is not withheld
 	accepted                  bool // the receiver accepted that something fires, and not yet that it is over
@@ -94,7 +98,9 @@ type survey struct {
 }
 
 // changed tells that the receiver should be told something new.
-func (s *survey) changed() bool { return s.openings+s.closings+s.lates > 0 || s.relabelled }
+func (s *survey) changed() bool {
+	return s.openings+s.closings+s.lates > 0 || s.relabelled || s.news != ""
+}
 
 func (r *record) survey() survey {
 	var s survey
@@ -118,6 +124,7 @@ func (r *record) survey() survey {
 				return
 			}
 			s.repeatable = true
+			s.news = r.news
 			if !m.Alert.Labels.Equal(known.Labels) {
 				s.relabelled = true
 				s.rise = s.rise || alert.Rises(known.Labels, m.Alert.Labels)
@@ -247,6 +254,8 @@ func (r *record) contentAt(now time.Time) content {
 		c.reason = notifier.ReasonAdded
 	case s.closings+s.lates > 0:
 		c.reason = notifier.ReasonSomeEnded
+	case s.news != "":
+		c.reason = s.news
 	case s.relabelled:
 		c.reason = notifier.ReasonRevised
 	default:
@@ -275,6 +284,9 @@ func (r *record) hash(parts []part, repeat bool) string {
 			binary.BigEndian.PutUint64(buf[0:], uint64(p.member.Alert.Fingerprint))
 			binary.BigEndian.PutUint64(buf[8:], uint64(beganAt(p.member.Alert).UnixNano()))
 			binary.BigEndian.PutUint64(buf[16:], p.member.Alert.Labels.Hash())
+			if r.isStorm() { // what it stands for
+				binary.BigEndian.PutUint64(buf[16:], p.member.Alert.Labels.Hash()^math.Float64bits(p.member.Alert.Value))
+			}
 			buf[24] = 1
 		default:
 			binary.BigEndian.PutUint64(buf[0:], uint64(p.fingerprint()))

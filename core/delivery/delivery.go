@@ -38,6 +38,7 @@ type Receiver struct {
 	Burst   int           // of them at once; 0 means 1
 	Workers int           // notifications under way at the same time; 0 means 64
 	Timeout time.Duration // of one attempt; 0 means 30 s
+	Budget  Budget        // of incidents opened one by one
 }
 
 // State is the durable store as the ledger uses it. Commits must be durable when they return nil.
@@ -94,6 +95,7 @@ type Ledger struct {
 		owed             map[alert.Fingerprint]int // resolved alerts, and how many records wait for them
 		journal          []alert.Decision          // recorded when the mutex is let go
 		retired          []string                  // told when the mutex is let go
+		stormy           map[*receiver]struct{}    // whose storm is counted again when the mutex is let go
 
 		batch      *batch    // what the writer takes next
 		refused    error     // what storage said last, nil while it accepts
@@ -121,6 +123,7 @@ func New(options Options) (*Ledger, error) {
 	l.hard, l.cutShort = context.WithCancel(context.Background())
 	l.mu.records = map[recordKey]*record{}
 	l.mu.owed = map[alert.Fingerprint]int{}
+	l.mu.stormy = map[*receiver]struct{}{}
 	l.mu.batch = newBatch()
 	if err := Check(options.Receivers); err != nil {
 		return nil, err
@@ -156,6 +159,7 @@ func (l *Ledger) load() error {
 			rec.Error = "the receiver is not configured"
 		}
 		l.remember(rec)
+		l.weigh(rec)
 		l.stored[key] = struct{}{}
 		l.mu.records[recordKey{rec.Receiver, rec.Group}] = rec
 		return nil
@@ -175,6 +179,12 @@ func (l *Ledger) load() error {
 func (l *Ledger) remember(rec *record) {
 	for i := range rec.Instances {
 		inst := &rec.Instances[i]
+		if inst.Status == Summed {
+			l.decide(rec, alert.Decision{
+				Kind: alert.KindWithheld, Cause: alert.CauseStorm, By: stormAlert, Rule: inst.Rule, Fingerprint: inst.Fingerprint, Labels: inst.Labels,
+				Value: inst.Value, Reason: string(alert.CauseStorm) + " before the start",
+			})
+		}
 		if inst.Status != Open {
 			continue
 		}
@@ -188,6 +198,25 @@ func (l *Ledger) remember(rec *record) {
 			Kind: alert.KindRetry, Cause: alert.CauseInterrupted, Delivery: a.ID, Attempt: a.Number,
 			Reason: "the process ended before the receiver answered: it is sent again as a possible repeat",
 		})
+	}
+}
+
+// weigh takes a record that a former process left into the account of its receiver. The mutex is held, or the ledger not
+// yet shared.
+func (l *Ledger) weigh(rec *record) {
+	if rec.receiver == nil {
+		return
+	}
+	switch at := rec.toldAt(); {
+	case rec.isStorm() || rec.paging:
+	case !at.IsZero():
+		rec.receiver.mu.pages = append(rec.receiver.mu.pages, at)
+	case rec.opened(): // it was about to be
+		rec.paging = true
+		rec.receiver.mu.paging++
+	}
+	if rec.isStorm() || rec.holdsSummed() {
+		l.stormy(rec)
 	}
 }
 
@@ -262,6 +291,7 @@ func (l *Ledger) Degraded() (since time.Time, err error) {
 
 // unlock lets the mutex go, and hands the decisions of meanwhile to the journal.
 func (l *Ledger) unlock() {
+	l.tellStorms(time.Now())
 	decisions, retired := l.mu.journal, l.mu.retired
 	l.mu.journal, l.mu.retired = nil, nil
 	l.mu.Unlock()

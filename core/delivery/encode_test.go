@@ -11,7 +11,7 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/frame"
 )
 
-var ignoreUnexported = cmpopts.IgnoreUnexported(record{})
+var ignoreUnexported = cmpopts.IgnoreUnexported(record{}, Instance{})
 
 // sample is a record in which every field that is stored has a value, some of them awkward.
 func sample() *record {

@@ -20,7 +20,8 @@ func (r *record) overdueAt() time.Time {
 	s := r.survey()
 	var due time.Time
 	r.parts(func(m *alert.Member, known *Instance) {
-		if r.roleOf(m, known) != opening {
+		untold := m != nil && m.Alert.State == alert.Firing && known != nil && known.Status == Summed && known.ToldAt.IsZero()
+		if r.roleOf(m, known) != opening && !untold {
 			return
 		}
 		at, _ := r.dueOf(m.Alert, &s)

@@ -36,6 +36,8 @@ var holds = []alert.Hold{
 	{Cause: alert.CauseAcknowledged, By: "ada"},
 }
 
+var modelBudget = delivery.Budget{Pages: 1, Per: 20 * time.Minute}
+
 var modelFallback = &alert.Fallback{After: 10 * time.Minute, To: []string{"sms"}}
 
 // world is everything around a ledger: the alerts as they truly are, the services that are told, and the storage.
@@ -72,6 +74,11 @@ type oracle struct {
 	standsIn     bool // for the others, where they do not take what is due
 	pairs        bool // it must hear that something fires before it hears that it is over
 	generation   int  // of the process that may call it
+	budget       delivery.Budget
+	pages        []time.Time // that it took of this process
+	lenient      time.Time   // until then it may get more: it rejected something
+	storm        bool        // a storm page is open
+	stormSays    int         // how many alerts it stands for
 
 	mode   mode
 	belief map[string]*belief // by dedup key and fingerprint
@@ -117,6 +124,7 @@ func (c caller) Send(ctx context.Context, n notifier.Notification) (notifier.Res
 		for _, a := range n.Alerts {
 			c.about(n, a).excused = true
 		}
+		c.lenient = time.Now().Add(2 * c.budget.Per)
 	case "hang":
 		w.mu.Unlock()
 		<-ctx.Done()
@@ -171,12 +179,21 @@ func (o *oracle) takes(n notifier.Notification, first bool) {
 	if o.ids[n.ID] && !marked {
 		o.w.fail("%s took %s twice, unmarked", o.ref, n.ID)
 	}
+	firing := slices.ContainsFunc(n.Alerts, func(a notifier.Alert) bool { return a.Status == notifier.StatusFiring })
+	if o.budget.Pages > 0 && n.GroupKey != "storm" && !o.open(n) && !n.PossibleRepeat && (firing || n.Late) {
+		o.page()
+	}
 	o.ids[n.ID] = true
 	news := n.Reason == notifier.ReasonRepeat
 	open := o.open(n)
 	for _, a := range n.Alerts {
 		b := o.about(n, a)
 		firing := a.Status == notifier.StatusFiring
+		if n.GroupKey == "storm" {
+			o.takesStorm(a, b, marked)
+			news = true
+			continue
+		}
 		switch {
 		case firing && b.firing && !o.sendResolved && b.startsAt.Before(a.StartsAt):
 			news = true // of its end nobody told it
@@ -206,6 +223,41 @@ func (o *oracle) takes(n notifier.Notification, first bool) {
 	}
 	if !news && !marked {
 		o.w.fail("%s is told nothing new, unmarked", o.ref)
+	}
+}
+
+// page counts a page against the budget. w.mu is held.
+func (o *oracle) page() {
+	o.pages = slices.DeleteFunc(append(o.pages, time.Now()), func(at time.Time) bool { return time.Since(at) >= o.budget.Per })
+	if len(o.pages) > o.budget.Pages && time.Now().After(o.lenient) {
+		o.w.fail("%s gets %d pages in %s: %v", o.ref, len(o.pages), o.budget.Per, o.pages)
+	}
+}
+
+// takesStorm is the service believing a storm page, after checking it. w.mu is held.
+func (o *oracle) takesStorm(a notifier.Alert, b *belief, marked bool) {
+	firing := a.Status == notifier.StatusFiring
+	switch {
+	case firing && !b.firing && !b.startsAt.Before(a.StartsAt):
+		o.w.fail("%s is told that a storm goes on after it was told that it is over", o.ref)
+	case !firing && !b.firing && !b.startsAt.Before(a.StartsAt) && !marked:
+		o.w.fail("%s is told twice that a storm is over, unmarked", o.ref)
+	}
+	b.firing, b.startsAt, b.toldAt = firing, a.StartsAt, time.Now()
+	o.storm, o.stormSays = firing, int(a.Value)
+}
+
+// checkStorm checks that the storm page stands for what fires and is not told by itself. w.mu is held.
+func (o *oracle) checkStorm() {
+	n := 0
+	for i := range o.w.names {
+		fp := alert.Fingerprint(i + 1)
+		if firing, _, _ := o.believes(fp); o.w.about(fp).Alert.State == alert.Firing && !firing {
+			n++
+		}
+	}
+	if o.storm != (n > 0) || o.storm && o.stormSays != n {
+		o.w.fail("%s knows of a storm: %t, of %d alerts, and there are %d that it is not told of one by one", o.ref, o.storm, o.stormSays, n)
 	}
 }
 
@@ -305,8 +357,9 @@ func (w *world) open() {
 	var receivers []delivery.Receiver
 	for _, o := range w.services {
 		o.generation++
+		o.pages = nil
 		receivers = append(receivers, delivery.Receiver{
-			Name: o.ref, Ref: o.ref, SendResolved: o.sendResolved, Sender: caller{o, o.generation},
+			Name: o.ref, Ref: o.ref, SendResolved: o.sendResolved, Sender: caller{o, o.generation}, Budget: o.budget,
 		})
 	}
 	store := w.store
@@ -514,10 +567,13 @@ func TestModel(t *testing.T) {
 
 func model(t *rapid.T) {
 	w := &world{t: t, teller: why.NewTeller(true), truth: map[alert.Fingerprint]alert.Member{}, store: state.Memory(), names: []string{"A", "B", "C", "D", "E"}}
-	for _, ref := range []string{"closing", "opening", "pairs", "sms"} {
+	for _, ref := range []string{"closing", "opening", "pairs", "capped", "sms"} {
 		w.services = append(w.services, &oracle{
 			w: w, ref: ref, sendResolved: ref != "opening", pairs: ref == "pairs", standsIn: ref == "sms", mode: "ok", belief: map[string]*belief{}, ids: map[string]bool{},
 		})
+		if ref == "capped" {
+			w.services[len(w.services)-1].budget = modelBudget
+		}
 	}
 	crashes := rapid.Bool().Draw(t, "crashes") // or storage that refuses: what both together lose, the alerts' own store would keep
 	w.open()
@@ -637,16 +693,21 @@ func (w *world) finish(debts []owed) {
 		fp := alert.Fingerprint(i + 1)
 		for _, o := range w.services {
 			firing, _, _ := o.believes(fp)
-			if truth := w.about(fp).Alert.State == alert.Firing; truth && !firing && !o.standsIn || !truth && firing && o.sendResolved {
+			if truth := w.about(fp).Alert.State == alert.Firing; truth && !firing && !o.standsIn && o.budget.Pages == 0 || !truth && firing && o.sendResolved {
 				w.fail("%s believes that %s fires: %t, and it is %t", o.ref, w.names[i], firing, truth)
 			}
 		}
 	}
 	for _, debt := range debts {
 		for _, o := range w.services {
-			if _, told, excused := o.believes(debt.fp); !debt.known[o.ref] && told.Before(debt.since) && !excused && o.sendResolved && !o.standsIn {
+			if _, told, excused := o.believes(debt.fp); o.budget.Pages == 0 && !debt.known[o.ref] && told.Before(debt.since) && !excused && o.sendResolved && !o.standsIn {
 				w.fail("%s was never told of %s, which fired at %s", o.ref, w.names[debt.fp-1], debt.since)
 			}
+		}
+	}
+	for _, o := range w.services {
+		if o.budget.Pages > 0 {
+			o.checkStorm()
 		}
 	}
 	for fp, m := range w.truth {
@@ -673,6 +734,11 @@ func (w *world) finish(debts []owed) {
 	for _, m := range w.truth {
 		w.fail("%s is never settled", m.Alert.Rule)
 	}
+	for _, o := range w.services {
+		if o.storm {
+			w.fail("%s still believes that there is a storm", o.ref)
+		}
+	}
 	_ = w.store.Load("", func(key string, value []byte) error {
 		w.fail("storage still holds %s: %s", key, value)
 		return nil
@@ -691,7 +757,7 @@ func (w *world) explained() {
 		for _, i := range in.Incidents {
 			for _, service := range w.services {
 				heard := func(o why.Outcome) bool { return o.Receiver == service.ref }
-				if !service.standsIn && !slices.ContainsFunc(i.Outcomes, heard) {
+				if !service.standsIn && in.Name != "TocsinStorm" && !slices.ContainsFunc(i.Outcomes, heard) {
 					w.fail("nothing says what became of %s, which began at %s, at %s: %+v", in.Name, i.Began, service.ref, i.Outcomes)
 				}
 			}

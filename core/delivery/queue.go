@@ -30,11 +30,17 @@ type receiver struct {
 		pausedUntil time.Time // it asked to be left alone
 		retired     bool      // the configuration has it no more
 		failures    int       // attempts in a row, over all records, that it did not accept
+
+		pages  []time.Time // when it took those that its budget counts
+		paging int         // records that are about to be one of them
+		storm
 	}
 }
 
 func newReceiver(r Receiver) *receiver {
-	return &receiver{Receiver: r.withDefaults(), bucket: newBucket(r)}
+	fresh := &receiver{Receiver: r.withDefaults(), bucket: newBucket(r)}
+	fresh.mu.records = map[*record]struct{}{}
+	return fresh
 }
 
 func (r Receiver) withDefaults() Receiver {

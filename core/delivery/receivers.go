@@ -31,6 +31,7 @@ func (l *Ledger) Configure(receivers []Receiver, externalURL string) error {
 		for _, rec := range l.mu.records { // of a former configuration that had it too
 			if rec.Receiver == r.Ref {
 				rec.receiver, rec.Error = fresh, ""
+				l.weigh(rec)
 				l.conclude(rec, now)
 			}
 		}

@@ -21,7 +21,7 @@ func (l *Ledger) Reconcile(groups []alert.Group, now time.Time) {
 		l.fallBack(rec, now)
 	}
 	for _, rec := range l.mu.records {
-		if rec.generation != l.mu.generation {
+		if rec.generation != l.mu.generation && !rec.isStorm() {
 			l.adopt(rec, nil, now)
 			l.fallBack(rec, now)
 		}
@@ -169,6 +169,7 @@ func (l *Ledger) sweep(rec *record, before []alert.Member, now time.Time) {
 		lifted string
 	}
 	var changes []change
+	stormy := false
 	rest := before
 	rec.parts(func(m *alert.Member, known *Instance) {
 		if known != nil && m != nil {
@@ -185,11 +186,14 @@ func (l *Ledger) sweep(rec *record, before []alert.Member, now time.Time) {
 		switch {
 		case m == nil:
 			after = l.vanish(rec, known, now)
+		case status == Summed:
+			after, lifted = l.summed(rec, was, m, known)
 		case m.Alert.State == alert.Firing:
 			after, lifted = l.fires(rec, was, m, status, &s, now)
 		default:
 			after = l.over(rec, was, m, status, &s, now)
 		}
+		stormy = stormy || status == Summed
 		if after != status || lifted != "" {
 			changes = append(changes, change{fp, after, lifted})
 		}
@@ -211,13 +215,16 @@ func (l *Ledger) sweep(rec *record, before []alert.Member, now time.Time) {
 	if len(changes) > 0 {
 		l.touch(rec)
 	}
+	if stormy {
+		l.stormy(rec)
+	}
 }
 
 // vanish is what becomes of an alert that is not wanted any more although it did not resolve.
 func (l *Ledger) vanish(rec *record, known *Instance, now time.Time) Status {
 	switch {
 	case !known.open():
-		if known.Status == Due {
+		if known.Status == Due || known.Status == Summed && known.ToldAt.IsZero() {
 			l.decide(rec, alert.Decision{
 				Kind: alert.KindGrouped, Cause: alert.CauseNotWanted, Fingerprint: known.Fingerprint,
 				Reason: "not wanted here any more before it could be delivered",
@@ -246,21 +253,16 @@ func (l *Ledger) fires(rec *record, was, m *alert.Member, status Status, s *surv
 	fresh := !fired || was.Held != m.Held
 	switch {
 	case m.Held.Holds():
-		if fresh {
-			d := about(m.Alert, alert.KindWithheld, m.Held.Cause, m.Held.String())
-			d.By = m.Held.By
-			if status == Open {
-				d.Reason += "; what is open stays open, its end will be told"
-			}
-			l.decide(rec, d)
+		if fresh && status == Open {
+			l.withhold(rec, m, "; what is open stays open, its end will be told")
+		} else if fresh {
+			l.withhold(rec, m, "")
 		}
 		if status == Due {
 			return "", "" // it may not be opened any more
 		}
 	case fresh && fired:
-		d := about(m.Alert, alert.KindLifted, was.Held.Cause, "no longer "+was.Held.String())
-		d.By = was.Held.By
-		l.decide(rec, d)
+		l.lift(rec, was, m)
 		switch status {
 		case "", Closed:
 			return Due, was.Held.String()
@@ -271,6 +273,20 @@ func (l *Ledger) fires(rec *record, was, m *alert.Member, status Status, s *surv
 		l.decide(rec, rec.timed(m.Alert, s, now))
 	}
 	return status, ""
+}
+
+// withhold writes down what withholds an alert.
+func (l *Ledger) withhold(rec *record, m *alert.Member, more string) {
+	d := about(m.Alert, alert.KindWithheld, m.Held.Cause, m.Held.String()+more)
+	d.By = m.Held.By
+	l.decide(rec, d)
+}
+
+// lift writes down that what withheld an alert does not any more.
+func (l *Ledger) lift(rec *record, was, m *alert.Member) {
+	d := about(m.Alert, alert.KindLifted, was.Held.Cause, "no longer "+was.Held.String())
+	d.By = was.Held.By
+	l.decide(rec, d)
 }
 
 // over is what becomes of an alert that is resolved.
@@ -303,7 +319,12 @@ func (l *Ledger) over(rec *record, was, m *alert.Member, status Status, s *surve
 			return status
 		}
 	}
-	switch { // it was due, and nobody was told
+	return l.notTold(rec, m)
+}
+
+// notTold is what becomes of an alert that was due and is resolved, and nobody was told.
+func (l *Ledger) notTold(rec *record, m *alert.Member) Status {
+	switch sendResolved := rec.receiver == nil || rec.receiver.SendResolved; {
 	case m.Held.Holds():
 		d := about(m.Alert, alert.KindGrouped, alert.CauseOverWithheld, "resolved before it could be delivered, and "+m.Held.String())
 		d.By = m.Held.By

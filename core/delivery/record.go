@@ -12,6 +12,7 @@ import (
 
 	"github.com/tocsinhq/tocsin/core/alert"
 	"github.com/tocsinhq/tocsin/sdk/frame"
+	"github.com/tocsinhq/tocsin/sdk/notifier"
 )
 
 const (
@@ -56,6 +57,9 @@ type record struct {
 	owes       []alert.Fingerprint
 	version    uint64 // of what is wanted: counts the changes that matter
 	size       int    // bytes of the record when it was last written
+	paging     bool   // it takes a page of the receiver's budget
+
+	news notifier.Reason // of a storm: why its alert is to be told again, "" if it is not
 }
 
 // Status is what a receiver knows of an alert.
@@ -66,6 +70,7 @@ const (
 	Due    Status = "due"    // the receiver should know that it fires, and was not told yet
 	Maybe  Status = "maybe"  // it was told something and did not answer: it may believe that it fires
 	Open   Status = "open"   // it accepted that it fires
+	Summed Status = "summed" // the receiver hears of it by the storm page alone; ToldAt is when it accepted one that counts it
 	Closed Status = "closed" // it accepted that it is over, or need not be told; kept while the alert is listed
 )
 
@@ -87,6 +92,8 @@ type Instance struct {
 	Lifted string    `json:"lifted,omitempty"` // of what was withheld and is due now: what withheld it
 	Gone   string    `json:"gone,omitempty"`   // why the alert is not wanted here any more although it did not resolve
 	GoneAt time.Time `json:"goneAt,omitzero"`
+
+	summed uint64 // counts what is summed up, so that it is known which storm page told of it first
 }
 
 // open tells that the receiver believes, or may believe, that the alert fires.
@@ -137,7 +144,7 @@ func decodeRecord(value []byte) (*record, error) {
 	}
 	for i, inst := range rec.Instances {
 		switch inst.Status {
-		case Due, Maybe, Open, Closed:
+		case Due, Maybe, Open, Summed, Closed:
 		default:
 			return nil, fmt.Errorf("read delivery record: unknown status %q", inst.Status)
 		}

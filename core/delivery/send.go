@@ -23,6 +23,7 @@ type intent struct {
 	attempt Attempt
 	before  []former // what was known of the alerts whose status the intent changed
 	last    *Attempt // the attempt before
+	sums    uint64   // of a storm: what was summed up until then
 }
 
 // former is what was known of an alert before an attempt.
@@ -89,6 +90,7 @@ func (l *Ledger) prepare(rec *record) (in *intent, unrecorded, ok bool) {
 		}
 		version := rec.version
 		in := rec.begin(c, time.Now())
+		in.sums = rec.receiver.mu.sums
 		written := l.touch(rec)
 		l.unlock()
 		unrecorded, stopped := l.await(written, &c)
@@ -257,6 +259,10 @@ func (l *Ledger) accepted(rec *record, in *intent, result notifier.Result, now t
 	if !rec.opened() {
 		rec.Reference = "" // what comes next is a new incident
 	}
+	rec.paged(now)
+	if rec.isStorm() {
+		l.stormAccepted(rec, in, now)
+	}
 	l.answers(rec.receiver, now)
 }
 
@@ -281,6 +287,7 @@ func (l *Ledger) opened(rec *record, in *intent, result notifier.Result, now tim
 	rec.Accepted++
 	rec.Attempt, rec.Failures, rec.NextAt, rec.Error, rec.Dead = nil, 0, time.Time{}, "", ""
 	rec.Reference = result.Reference
+	rec.paged(now)
 	l.answers(rec.receiver, now)
 }
 
@@ -323,8 +330,9 @@ func (l *Ledger) failed(rec *record, detail string) time.Duration {
 
 // rejected notes that the receiver will never take it. The record keeps it visible; it is tried again when there is
 // something else to tell, or by Retry. Alerts that are over and of which the receiver never knew are given up.
-func (l *Ledger) rejected(rec *record, in *intent, result notifier.Result, _ time.Time) {
+func (l *Ledger) rejected(rec *record, in *intent, result notifier.Result, now time.Time) {
 	rec.restore(in)
+	rec.unpaged()
 	rec.Attempt, rec.Failures, rec.NextAt = nil, 0, time.Time{}
 	rec.Error, rec.Dead = result.Detail, in.hash
 	l.decide(rec, alert.Decision{
@@ -332,6 +340,9 @@ func (l *Ledger) rejected(rec *record, in *intent, result notifier.Result, _ tim
 	})
 	l.options.Logger.Error().Str("receiver", rec.Receiver).Str("group", rec.Group).Str("detail", result.Detail).
 		Msg("notification rejected: it is not tried again until there is something else to tell, or you ask for it")
+	if rec.isStorm() {
+		l.stormRejected(rec, now)
+	}
 	if slices.ContainsFunc(in.parts, func(p part) bool { return p.role != late }) {
 		return
 	}

@@ -15,6 +15,10 @@ func (l *Ledger) conclude(rec *record, now time.Time) {
 				l.touch(rec)
 			}
 			rec.Attempt, rec.Failures, rec.NextAt, rec.Dead = nil, 0, time.Time{}, ""
+			if rec.opened() { // it may have been taken
+				rec.paged(now)
+			}
+			rec.unpaged()
 			if rec.receiver != nil {
 				rec.Error = ""
 			}
@@ -40,7 +44,7 @@ func (l *Ledger) account(rec *record) {
 			if m == nil || m.Alert.State != alert.Resolved {
 				return
 			}
-			if role := rec.roleOf(m, known); role == closing || role == late {
+			if role := rec.roleOf(m, known); role == closing || role == late || known != nil && known.Status == Summed {
 				owes = append(owes, m.Alert.Fingerprint)
 			}
 		})
@@ -102,6 +106,8 @@ func (l *Ledger) owe(rec *record, send bool, now time.Time) {
 		rec.put(fp, Due)
 	}
 	switch {
+	case send && !l.affords(rec, now):
+		l.sumUp(rec, now)
 	case send && l.offer(rec, now):
 		l.plan(rec, now) // its intent is written soon
 	case len(owed) > 0:

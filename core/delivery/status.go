@@ -40,6 +40,7 @@ const (
 	Sending    RecordState = "sending"     //
 	Retrying   RecordState = "retrying"    // after a failure
 	DeadLetter RecordState = "dead letter" // the receiver rejected it
+	SummedUp   RecordState = "summed up"   // in the storm page
 	Orphaned   RecordState = "orphaned"    // the receiver is not configured any more
 )
 
@@ -88,6 +89,8 @@ func (r *record) report() Record {
 		report.State = Retrying
 	case changed:
 		report.State = Waiting
+	case r.holdsSummed():
+		report.State = SummedUp
 	default:
 		report.State = Idle
 	}

@@ -196,6 +196,8 @@ func (m *metrics) decided(d alert.Decision) {
 		reason = "mute_time_interval"
 	case alert.CauseAcknowledged:
 		reason = "acknowledgement"
+	case alert.CauseStorm:
+		reason = "page_budget"
 	}
 	m.withheld.WithLabelValues(reason).Inc()
 }

@@ -28,7 +28,11 @@ func (e *Engine) prepareReceivers(ctx context.Context, s *setup) error {
 			way = &outlet{now: sender}
 		}
 		s.senders[ref] = sender
-		s.receivers = append(s.receivers, delivery.Receiver{Name: n.Name, Ref: ref, Sender: way, SendResolved: n.SendResolved})
+		receiver := delivery.Receiver{Name: n.Name, Ref: ref, Sender: way, SendResolved: n.SendResolved}
+		if b := n.PageBudget; b != nil {
+			receiver.Budget = delivery.Budget{Pages: b.Pages, Per: b.Per}
+		}
+		s.receivers = append(s.receivers, receiver)
 	}
 	return nil
 }

@@ -170,7 +170,7 @@ func add(answer *why.Answer, rec *delivery.Record, known *delivery.Instance) {
 	i := &in.Incidents[len(in.Incidents)-1]
 	o := slices.IndexFunc(i.Outcomes, func(o why.Outcome) bool { return o.Receiver == rec.Receiver && o.Group == rec.Group })
 	if o < 0 {
-		if known.ToldAt.IsZero() {
+		if known.ToldAt.IsZero() || known.Status == delivery.Summed {
 			return
 		}
 		i.Outcomes = append(i.Outcomes, why.Outcome{

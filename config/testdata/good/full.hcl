@@ -83,6 +83,10 @@ notifier "pagerduty" "oncall" {
   routing_key   = var.pd_key
   send_resolved = false
   details       = { team = "core" }
+  page_budget {
+    pages = 20
+    per   = "10m"
+  }
 }
 
 notifier "slack" "ops" {
