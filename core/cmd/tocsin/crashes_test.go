@@ -38,10 +38,14 @@ type crashLoad struct {
 // disturbed, up to what came shortly before the crash: each page that a target served is there, whole, once and in order,
 // and what survived a crash is still there after the next ones. `make crashes` runs it for two minutes.
 func TestWindowsSurviveCrashes(t *testing.T) {
-	load := crashLoad{crashes: 2, targets: 2, series: 50, interval: 200 * time.Millisecond, sync: 200 * time.Millisecond, keep: 30 * time.Second, pages: 12}
+	load := crashLoad{
+		crashes: 2, targets: 2, series: 50, interval: 200 * time.Millisecond, sync: 200 * time.Millisecond,
+		keep: 30 * time.Second, pages: 12,
+	}
 	if *crashes > 0 {
 		load = crashLoad{
-			crashes: *crashes, targets: 10, series: 10_000, interval: time.Second, sync: time.Second, keep: time.Minute, pages: 5, mostLost: 2 * time.Second,
+			crashes: *crashes, targets: 10, series: 10_000, interval: time.Second, sync: time.Second,
+			keep: time.Minute, pages: 5, mostLost: 2 * time.Second,
 		}
 	} else {
 		t.Parallel()
@@ -78,7 +82,12 @@ route {
 		}
 		engine := start(t, dir)
 		eventually(t, "pages are collected", func() bool {
-			return !slices.ContainsFunc(targets, func(c *counted) bool { return c.pages() < before[slices.Index(targets, c)]+load.pages })
+			for i, target := range targets {
+				if target.pages() < before[i]+load.pages {
+					return false
+				}
+			}
+			return true
 		})
 		engine.kill(t)
 		at := time.Now()
@@ -87,7 +96,8 @@ route {
 			lost = max(lost, target.check(t, windows[i], before[i], at, load))
 		}
 	}
-	t.Logf("%d crashes, %d pages of %d series: at most the pages of %s before a crash were lost", load.crashes, targets[0].pages()*load.targets, load.series, lost.Round(time.Millisecond))
+	t.Logf("%d crashes, %d pages of %d series: at most the pages of %s before a crash were lost",
+		load.crashes, targets[0].pages()*load.targets, load.series, lost.Round(time.Millisecond))
 }
 
 // counted is a target whose pages say which one they are: series i of page n has the value n+i.

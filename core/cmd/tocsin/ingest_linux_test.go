@@ -29,7 +29,7 @@ type ingestLoad struct {
 
 var (
 	ingestInterval = flag.Duration("ingest-interval", time.Second, "between two collections in BenchmarkIngest")
-	ingestLarge    = flag.Bool("ingest-large", false, "run BenchmarkIngestMillion and BenchmarkIngestManyTargets, which take minutes")
+	ingestLarge    = flag.Bool("ingest-large", false, "run the benchmarks of BenchmarkIngest's kin that take minutes")
 )
 
 // BenchmarkIngest is what it costs to collect 10 targets of 10,000 series each: the whole product with its plugin

@@ -27,7 +27,7 @@ import (
 	"github.com/tocsinhq/tocsin/sdk/rule/abi"
 )
 
-var prometheus = flag.String("prometheus", "", "path of a Prometheus binary to compare a live run with, in TestSameAsPrometheus")
+var prometheus = flag.String("prometheus", "", "path of a Prometheus to compare a live run with, in TestSameAsPrometheus")
 
 // comparedPage is a page that both scrape.
 type comparedPage struct {
@@ -116,7 +116,9 @@ func TestSameAsPrometheus(t *testing.T) {
 // comparedPages are those of real exporters, and one of our own.
 func comparedPages(t *testing.T) map[string]*comparedPage {
 	t.Helper()
-	pages := map[string]*comparedPage{"own.om": {contentType: "application/openmetrics-text; version=1.0.0; charset=utf-8", text: []byte(openMetricsPage)}}
+	pages := map[string]*comparedPage{
+		"own.om": {contentType: "application/openmetrics-text; version=1.0.0; charset=utf-8", text: []byte(openMetricsPage)},
+	}
 	files, err := filepath.Glob("../../../plugins/source/http/testdata/pages/*")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no pages: %v", err)
@@ -168,7 +170,8 @@ func seriesOfPrometheus(t *testing.T, address string, pages []string, enough fun
 	web := listen.Listener.Addr().String()
 	listen.Close()
 	log := &lockedBuffer{}
-	p := &process{Cmd: exec.CommandContext(t.Context(), *prometheus, "--config.file", config, "--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", web), log: log}
+	p := &process{log: log, Cmd: exec.CommandContext(t.Context(), *prometheus,
+		"--config.file", config, "--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", web)}
 	p.Stderr, p.Stdout = log, log
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
@@ -183,7 +186,8 @@ func seriesOfPrometheus(t *testing.T, address string, pages []string, enough fun
 			} `json:"result"`
 		} `json:"data"`
 	}
-	response, err := http.Get("http://" + web + "/api/v1/query?query=" + url.QueryEscape(`{__name__=~".+"}`)) //nolint:noctx // of the process of this test
+	query := "http://" + web + "/api/v1/query?query=" + url.QueryEscape(`{__name__=~".+"}`)
+	response, err := http.Get(query) //nolint:noctx // of the process of this test
 	if err != nil {
 		t.Fatalf("%v\n%s", err, log)
 	}
