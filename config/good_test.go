@@ -179,6 +179,9 @@ func TestRoutingBlocks(t *testing.T) {
 	}
 	want := &Config{
 		Silences: []Silence{{
+			Name: "disk", Matchers: matchers("alertname", "=", "DiskFull"), Until: time.Date(2026, 12, 24, 6, 0, 0, 0, time.UTC),
+			UntilResolved: true, Reason: "disk is on order", Owner: "dba",
+		}, {
 			Name: "migration", Matchers: append(matchers("job", "=", "odoo"), matchers("team", "!=", "dba")...),
 			From: time.Date(2026, 11, 30, 21, 0, 0, 0, time.UTC), Until: time.Date(2026, 12, 1, 6, 0, 0, 0, time.UTC), Reason: "db migration", Owner: "dba",
 		}},

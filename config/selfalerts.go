@@ -9,11 +9,13 @@ const (
 	AlertPluginDown     = "TocsinPluginDown"       // the process of a plugin does not work
 	AlertConfigRejected = "TocsinConfigRejected"   // another configuration should run than the one that does
 	AlertDegraded       = "TocsinDegraded"         // storage refuses
+	AlertSilenceEnding  = "TocsinSilenceEnding"    // a silence ends soon, and what it hides still fires
 )
 
 // SelfAlerts are their names.
 func SelfAlerts() []string {
 	return []string{
 		AlertBlind, AlertRuleFailing, AlertNeverMatched, AlertDeliveryStuck, AlertPluginDown, AlertConfigRejected, AlertDegraded,
+		AlertSilenceEnding,
 	}
 }

@@ -23,6 +23,8 @@ type Tocsin struct {
 	Routes    func() Route      // the root
 	TestRoute func(frame.Labels) Routed
 	Drills    Drills
+
+	Preview func(silence []*labels.Matcher, past time.Duration) (Preview, error) // a past of 0: of now only
 }
 
 // Question says which alerts are asked about: one by its fingerprint, or all of a name whose labels match.
@@ -50,6 +52,7 @@ func (t *Tocsin) register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/tocsin/v1/drills", func(w http.ResponseWriter, _ *http.Request) { answer(w, t.Drills.All()) })
 	mux.HandleFunc("GET /api/tocsin/v1/drills/{id}", t.drill)
 	t.Acks.register(mux)
+	mux.HandleFunc("GET /api/tocsin/v1/silences/preview", t.preview)
 }
 
 // why answers with a [why.Answer], also where nothing matches.

@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/tocsinhq/tocsin/core/alert"
@@ -44,7 +43,7 @@ func (e *Engine) routingInput(now time.Time) route.Input {
 // inputOf is all that decides where alerts are routed like that.
 func (e *Engine) inputOf(in route.Input, alerts []alert.Alert, now time.Time) route.Input {
 	in.Alerts, in.Now, in.Acks = alerts, now, e.acks.Acks()
-	in.Silences = slices.Clone(in.Silences)
+	in.Silences = e.notOver(in.Silences)
 	for _, s := range e.silences.All() {
 		if s.At(now) != silence.Expired {
 			in.Silences = append(in.Silences, route.Silence{ID: s.ID, Matchers: s.Matchers, StartsAt: s.StartsAt, EndsAt: s.EndsAt})
@@ -66,6 +65,11 @@ func (e *Engine) observeSilences(router *route.Router, now time.Time) {
 		if err != nil {
 			e.logger.Error().Err(err).Msg("end silences that hide nothing any more: they are tried again")
 		}
+		for _, id := range over {
+			if s, ok := e.silences.Get(id); ok {
+				e.tellSilence(&s, alert.CauseSilenceIdle, now)
+			}
+		}
 		if len(over) > 0 {
 			e.reroute()
 		}
@@ -78,7 +82,7 @@ func (e *Engine) observeSilences(router *route.Router, now time.Time) {
 // alertmanager is what the API of Alertmanager shows and changes.
 func (e *Engine) alertmanager() *api.Alertmanager {
 	return &api.Alertmanager{
-		Post: e.post, Alerts: e.firing, Groups: e.groups, Silences: reroutingSilences{e.silences, e.reroute},
+		Post: e.post, Alerts: e.firing, Groups: e.groups, Silences: reroutingSilences{e.silences, e},
 		Config: func() string { return alertmanagerConfig(e.setup.Load().config) }, Receivers: e.receivers, Version: apiVersion, Revision: e.options.Version, Started: time.Now(),
 	}
 }
@@ -139,22 +143,32 @@ func (e *Engine) groups() []api.Group {
 	return groups
 }
 
-// reroutingSilences has the routes computed again after each change.
+// reroutingSilences has the routes computed again after each change, and the change in the journal.
 type reroutingSilences struct {
 	*silence.Store
-	reroute func()
+	engine *Engine
 }
 
 // Set implements [api.Silences].
 func (s reroutingSilences) Set(wanted silence.Silence, now time.Time) (string, error) {
 	id, err := s.Store.Set(wanted, now)
-	s.reroute()
+	s.engine.reroute()
+	if made, ok := s.Get(id); err == nil && ok {
+		cause := alert.CauseSilenceMade
+		if wanted.ID != "" {
+			cause = alert.CauseSilenceChanged
+		}
+		s.engine.tellSilence(&made, cause, now)
+	}
 	return id, err
 }
 
 // Expire implements [api.Silences].
 func (s reroutingSilences) Expire(id string, now time.Time) error {
 	err := s.Store.Expire(id, now)
-	s.reroute()
+	s.engine.reroute()
+	if ended, ok := s.Get(id); err == nil && ok {
+		s.engine.tellSilence(&ended, alert.CauseSilenceExpired, now)
+	}
 	return err
 }

@@ -74,6 +74,9 @@ type Engine struct {
 	alerts   *alert.Store
 	silences *silence.Store // that people made; those of the configuration are in its setup
 	acks     *ack.Store     // who has taken which alert
+
+	silencesSeen time.Time // of the goroutine that routes: when it last looked at which ended
+
 	intake   *intake.Intake // of alerts that others raise
 	drills   *drill.Manager
 	windows  *window.Store

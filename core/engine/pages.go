@@ -41,7 +41,7 @@ func (e *Engine) silenceAsFilledIn(f ui.Form) (string, error) {
 		return "", err
 	}
 	now := time.Now()
-	return reroutingSilences{e.silences, e.reroute}.Set(silence.Silence{
+	return reroutingSilences{e.silences, e}.Set(silence.Silence{
 		Matchers: matchers, StartsAt: now, EndsAt: now.Add(f.Duration), CreatedBy: f.CreatedBy, Comment: f.Comment, UntilResolved: f.UntilResolved,
 	}, now)
 }

@@ -11,7 +11,7 @@ func routing(cfg *config.Config) route.Input {
 	in := route.Input{Root: routeTree(cfg.Route), Schedules: map[string]route.Schedule{}}
 	in.Root.Routes = append(heartbeatRoutes(cfg), in.Root.Routes...)
 	for _, s := range cfg.Silences {
-		in.Silences = append(in.Silences, route.Silence{ID: s.Name, Matchers: s.Matchers, StartsAt: s.From, EndsAt: s.Until})
+		in.Silences = append(in.Silences, route.Silence{ID: s.Name, Matchers: s.Matchers, StartsAt: s.From, EndsAt: s.Until, UntilResolved: s.UntilResolved})
 	}
 	for _, i := range cfg.Inhibits {
 		in.Inhibitions = append(in.Inhibitions, route.Inhibition{Source: i.Source, Target: i.Target, Equal: i.Equal})

@@ -51,6 +51,8 @@ func (e *Engine) routeChanges() {
 		e.deciding.Unlock()
 		e.observeSilences(d.router, now)
 		e.observeAcks(now)
+		e.observeConfigured(d.router, d.silences, now)
+		e.tellEnded(now)
 		nap.Reset(d.valid.nap(now))
 	}
 }
@@ -61,8 +63,9 @@ type decider struct {
 	input func(now time.Time) route.Input // all that decides at that time
 	watch *alert.Watch
 
-	router *route.Router
-	valid  span // of the router
+	router   *route.Router
+	silences []route.Silence // that the router was made with
+	valid    span            // of the router
 }
 
 // decide returns the groups that changed, or all of them. Where anew is true it decides everything again.
@@ -70,7 +73,7 @@ func (d *decider) decide(now time.Time, anew bool) (groups []alert.Group, all bo
 	changed, gone := d.watch.Take() // before the input, which has all of these, or newer ones
 	if all = d.router == nil || anew || !d.valid.holds(now); all {
 		in := d.input(now)
-		d.router, d.valid = route.New(in), span{from: now.Round(0), until: route.Next(in)}
+		d.router, d.silences, d.valid = route.New(in), in.Silences, span{from: now.Round(0), until: route.Next(in)}
 	} else {
 		d.router.Update(changed, gone)
 	}

@@ -14,6 +14,8 @@ func TestSilenceEndsByItself(t *testing.T) {
 silence "migration" {
   match = ["db='odoo'"]
   until = "2000-01-01T00:30:00Z"
+  reason = "test"
+  owner  = "test"
 }`
 	inBubble(t, preamble+plain+above("Slow", "")+silence, func(b *bubble) {
 		b.page("a:80", `x{db="odoo"}`, 1, `x{db="crm"}`, 1)
@@ -33,6 +35,8 @@ silence "maintenance" {
   match = ["alertname='Slow'"]
   from  = "2000-01-01T00:10:00Z"
   until = "2000-01-01T02:00:00Z"
+  reason = "test"
+  owner  = "test"
 }`
 	inBubble(t, preamble+plain+above("Slow", "")+silence, func(b *bubble) {
 		b.page("a:80", "x", 1)

@@ -48,6 +48,7 @@ func (e *Engine) findings(now time.Time) []vitals.Finding {
 	}
 	l.configuration(e.Rejected())
 	l.storage(e)
+	l.silences(e)
 	return l.found
 }
 

@@ -44,7 +44,8 @@ func TestTestRoute(t *testing.T) {
 silence "move" {
   match  = ["host='db1'"]
   until  = "2000-01-02T00:00:00Z"
-  reason = "it moves"
+  reason = "test"
+  owner  = "test"
 }
 inhibit {
   source = ["alertname='Slow'"]

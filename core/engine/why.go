@@ -23,8 +23,9 @@ import (
 func (e *Engine) tocsin() *api.Tocsin {
 	return &api.Tocsin{
 		Why: e.why, Summary: e.whySummary, Receivers: e.receiverStandings, Routes: e.runningRoutes, TestRoute: e.testRoute,
-		Drills: drills{e.drills, e},
-		Acks:   api.Acks{All: e.acks.All, Take: e.take, Withdraw: e.withdraw},
+		Drills:  drills{e.drills, e},
+		Acks:    api.Acks{All: e.acks.All, Take: e.take, Withdraw: e.withdraw},
+		Preview: e.preview,
 	}
 }
 

@@ -17,6 +17,9 @@ type Silence struct {
 	Matchers []*labels.Matcher
 	StartsAt time.Time // zero: from the start
 	EndsAt   time.Time
+
+	// UntilResolved says that it may end before. That is not looked at here: it is left out of the input then.
+	UntilResolved bool
 }
 
 // active tells whether the silence withholds anything at that time.

@@ -45,11 +45,13 @@ type Store struct {
 
 	mu       sync.Mutex
 	silences map[string]*Silence // guarded by mu; the silences themselves are never changed
+
+	configured map[string]progress // guarded by mu; by name, how far those of the configuration have come
 }
 
 // Open loads the silences of a former process. One that cannot be read stays where it is and is named by Damaged.
 func Open(c Committer) (*Store, error) {
-	s := &Store{committer: c, silences: map[string]*Silence{}}
+	s := &Store{committer: c, silences: map[string]*Silence{}, configured: map[string]progress{}}
 	err := c.Load(prefix, func(key string, value []byte) error {
 		decoded, err := decode(value)
 		if err == nil && prefix+decoded.ID != key {
@@ -65,7 +67,7 @@ func Open(c Committer) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load silences: %w", err)
 	}
-	return s, nil
+	return s, s.loadConfigured()
 }
 
 // Damaged names the records that could not be read: their silences are lost, and what they hid is told.

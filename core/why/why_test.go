@@ -207,3 +207,39 @@ func TestStory(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// Past counts what fired since a time, and what of it was told.
+func TestPast(t *testing.T) {
+	told := func(j journal) journal {
+		return j.fires().about(alert.KindGrouped, alert.CauseAtOnce).about(alert.KindAccepted, alert.CauseAccepted, firing)
+	}
+	lines := told(told(nil).ends().about(alert.KindAccepted, alert.CauseAccepted, resolved)).ends().about(alert.KindAccepted, alert.CauseAccepted, resolved)
+	lines = lines.fires().about(alert.KindWithheld, alert.CauseSilenced, by("migration")).ends()
+	lines = lines.turns("resolved", "pending", alert.CauseHolds).turns("pending", "inactive", alert.CauseHealthy)
+	teller := why.NewTeller(false)
+	for i := range lines {
+		teller.Add(&lines[i])
+	}
+	all := func(frame.Labels) bool { return true }
+	for _, c := range []struct {
+		since       time.Duration
+		match       func(frame.Labels) bool
+		fired, told int
+	}{
+		{0, all, 3, 2},
+		{2 * time.Second, all, 2, 1}, // the first one fired a second after the begin
+		{time.Hour, all, 0, 0},
+		{0, func(ls frame.Labels) bool { return ls.Get("endpoint") == "/other" }, 0, 0},
+	} {
+		fired, told := 0, 0
+		for _, p := range teller.Past(begin.Add(c.since), c.match) {
+			fired, told = fired+p.Fired, told+p.Told
+			if p.Name != "Slow" || p.Last.Before(begin) || fmt.Sprint(p.Receivers) != "[webhook.ops]" {
+				t.Errorf("since %s: %+v", c.since, p)
+			}
+		}
+		if fired != c.fired || told != c.told {
+			t.Errorf("since %s: fired %d, told %d, want %d and %d", c.since, fired, told, c.fired, c.told)
+		}
+	}
+}

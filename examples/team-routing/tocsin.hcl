@@ -122,6 +122,7 @@ schedule "backups" {
   location = "Europe/Rome"
 }
 
+# With until = "resolved" and a cap = "2026-…" a silence ends as soon as what it hid is resolved, at the cap at the latest.
 silence "turin-moves" {
   match  = ["site='turin'"]
   from   = "2026-01-03T08:00:00+01:00"

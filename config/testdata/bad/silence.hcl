@@ -26,3 +26,24 @@ silence "nothing" {
   until = "2026-12-01T05:00:00Z"
 }
 silence "endless" { match = ["job='odoo'"] }
+silence "uncapped" {
+  match  = ["job='odoo'"]
+  until  = "resolved"
+  reason = "disk is on order"
+  owner  = "dba"
+}
+silence "capped" {
+  match  = ["job='odoo'"]
+  from   = "2026-12-02T06:00:00Z"
+  until  = "resolved"
+  cap    = "2026-12-01T06:00:00Z"
+  reason = "disk is on order"
+  owner  = "dba"
+}
+silence "capped-twice" {
+  match  = ["job='odoo'"]
+  until  = "2026-12-01T06:00:00Z"
+  cap    = "2026-12-01T06:00:00Z"
+  reason = "disk is on order"
+  owner  = "dba"
+}

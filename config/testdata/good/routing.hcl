@@ -44,6 +44,13 @@ schedule "nightly_backup" {
 schedule "weekend" {
   weekdays = ["Saturday", "sun"]
 }
+silence "disk" {
+  match  = ["alertname='DiskFull'"]
+  until  = "resolved"
+  cap    = "2026-12-24T06:00:00Z"
+  reason = "disk is on order"
+  owner  = "dba"
+}
 silence "migration" {
   match  = ["job='odoo'", "team!='dba'"]
   from   = "2026-11-30T22:00:00+01:00"

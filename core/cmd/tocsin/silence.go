@@ -28,7 +28,8 @@ func silenceCommand() *cli.Command {
 		Usage:       "make, show, change and end silences",
 		Description: "Example:\n  tocsin silence add -d 2h -c 'db migration, OPS-12' job=odoo",
 		Commands: []*cli.Command{
-			silenceQueryCommand(), silenceAddCommand(), silenceUpdateCommand(), silenceExpireCommand(), silenceImportCommand(),
+			silenceQueryCommand(), silencePreviewCommand(), silenceAddCommand(), silenceUpdateCommand(), silenceExpireCommand(),
+			silenceImportCommand(),
 		},
 	}
 }
@@ -211,13 +212,15 @@ func silenceAddCommand() *cli.Command {
 		ArgsUsage: "MATCHER…",
 		Description: wordsHelp + "\nWhat the silence matches is not told while it lasts; what fires at its end is told then. What was\n" +
 			"told before is closed as ever when it is over. With -until-resolved the silence ends as soon\n" +
-			"as nothing that it hid fires any more, at its end at the latest.\n\n" +
+			"as nothing that it hid fires any more, at its end at the latest.\n" +
+			"One that would hide more than 100 alerts that fire now is not made without -force: see tocsin silence preview.\n\n" +
 			"Examples:\n  tocsin silence add -d 2h -c 'db migration, OPS-12' job=odoo\n" +
 			"  tocsin silence add -d 3d -until-resolved -c 'disk is on order' DiskFull host=db1",
 		Flags: slices.Concat(clientFlags(), spanFlags("1h"), []cli.Flag{
 			outputFlag(),
 			&cli.StringFlag{Name: "author", Aliases: []string{"a"}, Usage: "the `OWNER`, who answers for it (default: you)"},
 			&cli.BoolFlag{Name: "until-resolved", Usage: "end it when what it hid is resolved"},
+			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "make it, however much it would hide"},
 			&cli.StringSliceFlag{Name: "annotation", Usage: "`NAME=VALUE` to keep with it (may be given more than once)"},
 		}),
 		Action: addSilence,
@@ -260,6 +263,11 @@ func addSilence(ctx context.Context, cmd *cli.Command) error {
 	c, err := newClient(cmd)
 	if err != nil {
 		return err
+	}
+	if !cmd.Bool("force") {
+		if err := c.checkReach(ctx, words); err != nil {
+			return err
+		}
 	}
 	made, err := c.setSilence(ctx, &s)
 	if err != nil {
