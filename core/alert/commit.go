@@ -5,16 +5,37 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 )
 
 const (
-	prefix      = "alert/"         // + fingerprint: an alert as JSON
+	prefix      = "alert/"         // + place: an alert as JSON
 	asidePrefix = "alert-damaged/" // + old key, hexadecimal: what stood there and could not be read
 )
 
-func key(fp Fingerprint) string { return prefix + fp.String() }
+// place is where an alert stands in the durable state: the number of the place and the fingerprint. Alerts that come
+// together get places next to each other, so that a storm of them is written to a few pages of the state and not, as by
+// fingerprint, to a page for each. Number 0 is that of releases that had none.
+type place uint64
+
+func (p place) key(fp Fingerprint) string {
+	if p == 0 {
+		return prefix + fp.String()
+	}
+	return fmt.Sprintf("%s%016x-%s", prefix, uint64(p), fp)
+}
+
+// placeOf reads the number out of a key.
+func placeOf(key string) place {
+	number, _, found := strings.Cut(strings.TrimPrefix(key, prefix), "-")
+	if !found {
+		return 0
+	}
+	n, _ := strconv.ParseUint(number, 16, 64) // decode holds the key against the whole
+	return place(n)
+}
 
 func asideKey(key string) string { return asidePrefix + hex.EncodeToString([]byte(key)) }
 
@@ -25,7 +46,7 @@ func decode(key string, value []byte) (Alert, error) {
 		return Alert{}, fmt.Errorf("read alert %s: %w", key, err)
 	}
 	switch {
-	case strings.TrimPrefix(key, prefix) != a.Fingerprint.String():
+	case placeOf(key).key(a.Fingerprint) != key:
 		return Alert{}, fmt.Errorf("read alert %s: the record is that of %s", key, a.Fingerprint)
 	case a.Rule == "":
 		return Alert{}, fmt.Errorf("read alert %s: it names no rule", key)
@@ -89,7 +110,7 @@ func (s *Store) commit(c *change) error {
 	if len(writes) > 0 {
 		byKey := make(map[string][]byte, len(writes))
 		for fp, value := range writes {
-			byKey[key(fp)] = value
+			byKey[s.placeFor(fp).key(fp)] = value
 		}
 		if err = s.committer.Commit(byKey); err != nil {
 			err = fmt.Errorf("%w: %w", ErrNotDurable, err)
@@ -105,6 +126,18 @@ func (s *Store) commit(c *change) error {
 		}
 	}
 	return c.err
+}
+
+// placeFor returns the place of an alert, a new one for one that has none. The alert keeps it while it is stored, or may
+// be. committing is held.
+func (s *Store) placeFor(fp Fingerprint) place {
+	at, stored := s.places[fp]
+	if !stored {
+		s.lastPlace++
+		at = s.lastPlace
+		s.places[fp] = at
+	}
+	return at
 }
 
 // prepare runs the changes of a batch one after the other and returns the alerts after them, nil for removed ones, and
@@ -164,7 +197,7 @@ func (s *Store) run(c *change, after map[Fingerprint]*Alert, writes map[Fingerpr
 	return nil
 }
 
-// apply makes the outcome of a commit visible and notes what storage refused. mu is held.
+// apply makes the outcome of a commit visible and notes what storage refused. mu and committing are held.
 func (s *Store) apply(after map[Fingerprint]*Alert, writes map[Fingerprint][]byte, err error) {
 	for fp, a := range after {
 		if a == nil {
@@ -177,6 +210,11 @@ func (s *Store) apply(after map[Fingerprint]*Alert, writes map[Fingerprint][]byt
 	case len(writes) == 0:
 	case err == nil:
 		s.mu.refused, s.mu.since = nil, time.Time{}
+		for fp, value := range writes {
+			if value == nil {
+				delete(s.places, fp)
+			}
+		}
 	default:
 		for fp := range writes {
 			s.mu.dirty[fp] = struct{}{}

@@ -33,6 +33,8 @@ type Store struct {
 	// Held by whoever commits. Changes queue up meanwhile and go together into the next commit, so that a storm of
 	// transitions costs few of them.
 	committing sync.Mutex
+	places     map[Fingerprint]place // of what is stored, or may be; guarded by committing
+	lastPlace  place
 
 	mu struct {
 		sync.Mutex
@@ -49,7 +51,7 @@ type Store struct {
 // OpenStore loads the alerts that a former process left. A record that cannot be read is set aside under another key
 // and named by [Store.Damaged]; an error means that storage itself could not be read.
 func OpenStore(c Committer) (*Store, error) {
-	s := &Store{committer: c}
+	s := &Store{committer: c, places: map[Fingerprint]place{}}
 	s.mu.alerts = map[Fingerprint]*Alert{}
 	s.mu.rules = map[string]map[Fingerprint]struct{}{}
 	s.mu.dirty = map[Fingerprint]struct{}{}
@@ -62,6 +64,15 @@ func OpenStore(c Committer) (*Store, error) {
 			aside[asideKey(k)], aside[k] = slices.Clone(value), nil
 			return nil
 		}
+		at := placeOf(k)
+		if other, twice := s.places[a.Fingerprint]; twice { // the newer one counts
+			aside[min(at, other).key(a.Fingerprint)] = nil
+			if at < other {
+				return nil
+			}
+		}
+		s.places[a.Fingerprint] = at
+		s.lastPlace = max(s.lastPlace, at)
 		s.set(&a)
 		return nil
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -278,6 +279,53 @@ func TestDamagedRecordsAreSetAside(t *testing.T) {
 				t.Errorf("the next start says again %v", again.Damaged())
 			}
 		})
+	}
+}
+
+// Alerts that come together stand together, whatever their fingerprints are, and each stays where it is; those of earlier
+// releases stay at their fingerprints.
+func TestPlaces(t *testing.T) {
+	d := newDisk()
+	old := sample("Old", "/old", alert.Firing)
+	value, err := json.Marshal(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.values["alert/"+old.Fingerprint.String()] = value
+	s := open(t, d)
+	put := func(s *alert.Store, from, to int) {
+		t.Helper()
+		var alerts []alert.Alert
+		for i := from; i < to; i++ {
+			alerts = append(alerts, sample("HighErrors", fmt.Sprint(i), alert.Firing))
+		}
+		if err := s.Put(alerts...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	places := func() []string { return slices.Sorted(maps.Keys(d.values)) }
+	put(s, 0, 50)
+	first := places()
+	s = open(t, d)
+	put(s, 50, 100)
+	all := places()
+	if len(all) != 101 || !slices.Equal(all[:50], first[:50]) {
+		t.Errorf("those that came later are not behind the others: %v", all)
+	}
+	s = open(t, d)
+	put(s, 0, 100)
+	if err := s.Put(old); err != nil || !slices.Equal(places(), all) {
+		t.Errorf("they moved (%v): %v", err, places())
+	}
+
+	d.values["alert/ffffffffffffffff-"+old.Fingerprint.String()] = value // which no release leaves
+	s = open(t, d)
+	if err := s.Drop(old.Fingerprint); err != nil {
+		t.Fatal(err)
+	}
+	put(s, 100, 101)
+	if got := len(places()); got != 101 || len(open(t, d).All()) != 101 {
+		t.Errorf("%d records of 101 alerts: %v", got, places())
 	}
 }
 
