@@ -61,6 +61,12 @@ crashes: rules ## the engine killed every 5 s under load for two minutes: what i
 same: rules ## a live run beside Prometheus' must end with the same series: make same PROMETHEUS=/path/of/prometheus
 	$(GO) test -run 'TestSameAsPrometheus|TestPrometheusAsClient' -count=1 -v ./core/cmd/tocsin -prometheus "$(abspath $(PROMETHEUS))"
 
+storm: rules ## CPU and memory of 50,000 alerts that are posted and delivered (Linux)
+	$(GO) test -run '^$$' -bench 'Storm$$' -benchtime 1x ./core/cmd/tocsin
+
+reloads: rules ## 1,000 reloads with 10,000 active alerts: none lost, none repeated, no timer reset (minutes)
+	$(GO) test -run TestReloadsUnderLoad -v -timeout 30m ./core/engine -load-reloads 1000 -load-alerts 10000
+
 chaos: build ## the binary killed 20 times beside receivers that fail in every way, and an oracle (about 10 minutes)
 	$(GO) run ./core/cmd/tocsin-chaos -tocsin bin/tocsin $(CHAOS)
 
@@ -88,4 +94,4 @@ tidy: ## go.mod says what is used
 clean: ## what was built
 	rm -rf bin rules-wasm/built/*.wasm*
 
-.PHONY: help build demo test check rules examples bench load scale crashes same chaos fuzz gen format lint tidy clean
+.PHONY: help build demo test check rules examples bench load scale crashes same storm reloads chaos fuzz gen format lint tidy clean

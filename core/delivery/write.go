@@ -12,6 +12,7 @@ const (
 	maxWrites      = 500 // records of one commit, so that encoding them holds up nobody
 	firstRewrite   = 100 * time.Millisecond
 	longestRewrite = 5 * time.Second
+	longestGather  = 50 * time.Millisecond
 )
 
 // batch is what the writer makes durable together.
@@ -44,13 +45,18 @@ func (l *Ledger) write() {
 		case <-l.flush:
 			last = true
 		}
+		begun := time.Now()
 		l.mu.Lock()
 		b := l.mu.batch
 		l.mu.batch = newBatch()
-		l.mu.writingSince = time.Now()
+		l.mu.writingSince = begun
 		l.unlock()
 		if !l.writeBatch(b) || last {
 			return
+		}
+		select { // in a storm, as long again: more of what changes shares a commit, and others get at the disk too
+		case <-time.After(min(time.Since(begun), longestGather)):
+		case <-l.flush:
 		}
 	}
 }
