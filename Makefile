@@ -26,8 +26,8 @@ demo: build ## the reference scenario on this machine, told as it happens (under
 	bin/tocsin demo
 
 test: rules ## all tests, with the race detector
-	$(GO) test -race -shuffle=on ./...
-	$(GO) test ./core/wasm/... ./examples/... ./rules-wasm # once more without it: compiling guests takes too long with it
+	$(GO) test -race -shuffle=on -timeout 30m ./...
+	$(GO) test -timeout 30m ./core/wasm/... ./examples/... ./rules-wasm # once more without it: compiling guests takes too long with it
 
 check: gen format lint tidy test examples ## what CI runs
 	@if git rev-parse --git-dir >/dev/null 2>&1; then git diff --exit-code || { echo 'make check changed files: commit them'; exit 1; }; fi
