@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,7 +79,9 @@ rule "Spare" {
 }
 
 // address is where it listens.
-func (e *engine) address() string { return "unix:" + filepath.Join(e.dir, "api") }
+func (e *engine) address() string { return "unix:" + e.socket() }
+
+func (e *engine) socket() string { return filepath.Join(e.dir, "api") }
 
 // start starts it.
 func (e *engine) start() error {
@@ -120,8 +123,17 @@ func (e *engine) kill() error {
 	return nil
 }
 
-// reload has it read its configuration again.
-func (e *engine) reload() error {
+// reload has it read its configuration again. A process that has only just begun would be ended by the signal.
+func (e *engine) reload(ctx context.Context) error {
+	for {
+		if c, err := new(net.Dialer).DialContext(ctx, "unix", e.socket()); err == nil {
+			_ = c.Close()
+			break
+		}
+		if err := e.alone(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
 	if err := e.proc.Process.Signal(syscall.SIGHUP); err != nil {
 		return fmt.Errorf("reload the configuration: %w", err)
 	}

@@ -154,7 +154,7 @@ func (e *engine) disturb(ctx context.Context, s settings, random *rand.Rand, sta
 		if err := configure(spare); err != nil {
 			return err
 		}
-		if err := e.reload(); err != nil {
+		if err := e.reload(ctx); err != nil {
 			return err
 		}
 	}

@@ -34,6 +34,9 @@ func runCommand() *cli.Command {
 }
 
 func runEngine(ctx context.Context, cmd *cli.Command) (err error) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP) // also while it starts: the reload comes after that
+	defer signal.Stop(hangup)
 	logger, err := newLogger(cmd, os.Stderr)
 	if err != nil {
 		return err
@@ -48,9 +51,6 @@ func runEngine(ctx context.Context, cmd *cli.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, record.close()) }()
 	collectGarbageEarly()
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP) // also while it starts: the reload comes after that
-	defer signal.Stop(hangup)
 	ctx, stopped := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stopped()
 
