@@ -31,7 +31,7 @@ import (
 
 // guests runs the rule modules of all bubbles, so that each is compiled once.
 var guests = sync.OnceValues(func() (*wasm.Host, error) {
-	return wasm.New(context.Background(), wasm.Options{Logger: zerolog.Nop()})
+	return wasm.New(context.Background(), wasm.Options{Keep: true, Logger: zerolog.Nop()})
 })
 
 // bubble is an engine with real configuration, windows, modules, rules, routes and ledger, over simulated pages and

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"pgregory.net/rapid"
 
+	"github.com/tocsinhq/tocsin/core/ack"
 	"github.com/tocsinhq/tocsin/core/alert"
 	"github.com/tocsinhq/tocsin/core/route"
 	"github.com/tocsinhq/tocsin/core/silence"
@@ -49,6 +50,9 @@ func newHistory(t *rapid.T) *history {
 		t.Fatal(err)
 	}
 	if h.engine.silences, err = silence.Open(storage); err != nil {
+		t.Fatal(err)
+	}
+	if h.engine.acks, err = ack.Open(storage); err != nil {
 		t.Fatal(err)
 	}
 	h.reconfigure()
