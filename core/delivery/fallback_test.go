@@ -177,7 +177,7 @@ func TestFallbackOfTwo(t *testing.T) {
 		if got := len(sms.take()); got != 1 {
 			b.Errorf("the fallback was told %d times", got)
 		}
-		b.sent("30s #1 first notification: A firing", "30s #1 first notification: A firing [fallback: fake.other rejected this: 400 bad key]")
+		b.sentInAnyOrder("30s #1 first notification: A firing", "30s #1 first notification: A firing [fallback: fake.other rejected this: 400 bad key]")
 	}, func(o *delivery.Options) {
 		o.Receivers = append(o.Receivers,
 			delivery.Receiver{Name: "other", Ref: "fake.other", Sender: other, SendResolved: true},

@@ -39,7 +39,10 @@ func TestWhy(t *testing.T) {
 	}
 	p.failing.Store(true)
 	g.fail(0.3)
-	eventually(t, "the trigger was refused", func() bool { return p.refused.Load() >= 1 })
+	eventually(t, "the journal knows that the trigger was refused", func() bool {
+		out, _ := engine.ask(t, "why", "HighAPIErrorRate")
+		return strings.Contains(out, "retry: not accepted")
+	})
 	engine.kill(t)
 	p.failing.Store(false)
 	engine = start(t, dir)
