@@ -49,7 +49,7 @@ func (e *Engine) reload(ctx context.Context, load func() (*config.Config, error)
 	former := e.setup.Load()
 	next, err := e.loaded(ctx, load, former)
 	if err != nil {
-		if ctx.Err() == nil { // else nobody rejected it
+		if ctx.Err() == nil && e.reloads.life.Err() == nil { // else nobody rejected it
 			e.reject(err)
 		}
 		return err
