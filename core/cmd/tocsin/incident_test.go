@@ -34,9 +34,7 @@ func TestKilledEngineCarriesOn(t *testing.T) {
 	if len(plugins) < 2 {
 		t.Fatalf("engine has plugin processes %v, want a source and a notifier", plugins)
 	}
-	// What is killed between an answer and its writing down asks again under the same dedup_key. This is not about that.
-	accepted := g.scrapes.Load()
-	eventually(t, "the engine goes on for a while", func() bool { return g.scrapes.Load() > accepted+2 })
+	g.writtenDown(t)
 	engine.kill(t)
 	eventually(t, "the killed engine's plugins are gone", func() bool {
 		for _, pid := range plugins {
@@ -56,6 +54,14 @@ func TestKilledEngineCarriesOn(t *testing.T) {
 	g.fail(0)
 	eventually(t, "PagerDuty gets the resolve", func() bool { return p.actions() == "trigger resolve" })
 	p.checkIncident(t)
+}
+
+// writtenDown lets the engine go on for a while. What is killed between an answer and its writing down asks again under the
+// same dedup_key, which stories of one incident are not about.
+func (g *gateway) writtenDown(t *testing.T) {
+	t.Helper()
+	answered := g.scrapes.Load()
+	eventually(t, "the engine goes on for a while", func() bool { return g.scrapes.Load() > answered+2 })
 }
 
 func TestKilledPluginsComeBack(t *testing.T) {
@@ -79,6 +85,7 @@ func TestKilledPluginsComeBack(t *testing.T) {
 	eventually(t, "the target is scraped again", func() bool { return g.scrapes.Load() > scraped+2 })
 	g.fail(0.3)
 	eventually(t, "PagerDuty gets a trigger", func() bool { return p.actions() == "trigger" })
+	g.writtenDown(t)
 	killProcess(t, engine.plugins("notifier pagerduty")[0])
 	g.fail(0)
 	eventually(t, "PagerDuty gets a resolve", func() bool { return p.actions() == "trigger resolve" })
